@@ -1,0 +1,111 @@
+/*
+ * Shared by the tests of UDP: a server that answers what it is asked, and
+ * plain sockets that ask. A datagram on loopback is there when sendto()
+ * returns, so nothing here waits: ask, run the loop, look.
+ */
+#ifndef TESTS_NET_UDP_SERVER_H
+#define TESTS_NET_UDP_SERVER_H
+
+#include "run.h"
+
+#include "net/sockaddr.h"
+#include "net/udp.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct server {
+    struct net_loop *loop;
+    struct net_udp *udp;
+    struct addr addr;
+    struct net_timer timer;
+    struct net_udp_path path; /* of the last datagram */
+    size_t count;
+    size_t stop_at;
+    size_t last_len;
+    size_t copies; /* of each answer */
+};
+
+static inline void answer(struct server *s, struct span data)
+{
+    uint8_t *out = net_udp_reserve(s->udp);
+
+    if (data.len > 0) {
+        memcpy(out, data.ptr, data.len);
+    }
+    net_udp_commit(s->udp, &s->path, data.len);
+}
+
+static inline void on_datagram(void *arg, struct span data,
+                               const struct net_udp_path *path)
+{
+    struct server *s = arg;
+
+    s->path = *path;
+    s->last_len = data.len;
+    for (size_t i = 0; i < s->copies; i++) {
+        answer(s, data);
+    }
+    if (++s->count == s->stop_at) {
+        net_loop_stop(s->loop);
+    }
+}
+
+static inline void setup(struct server *s, const char *ip)
+{
+    struct addr a = addr_of(ip);
+    size_t got = 0;
+
+    memset(s, 0, sizeof(*s));
+    s->copies = 1;
+    s->loop = loop_create();
+    assert_int_equal(
+        net_udp_open(s->loop, &a, false, 300000, on_datagram, s, &got, &s->udp),
+        0);
+    assert_true(got > 0);
+    net_udp_addr(s->udp, &s->addr);
+    assert_int_not_equal(s->addr.port, 0);
+}
+
+static inline void teardown(struct server *s)
+{
+    net_udp_close(s->udp);
+    net_loop_destroy(s->loop);
+}
+
+/* ---- the client's side ---- */
+
+static inline int client_open(uint8_t family)
+{
+    int fd = socket(family == 4 ? AF_INET : AF_INET6,
+                    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int size = 4 * 1024 * 1024;
+
+    assert_true(fd >= 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    return fd;
+}
+
+static inline void ask(int fd, const struct addr *to, const void *data,
+                       size_t len)
+{
+    union net_sockaddr sa;
+    socklen_t sa_len = net_sockaddr_from(&sa, to);
+
+    assert_int_equal(sendto(fd, data, len, 0, &sa.any, sa_len), len);
+}
+
+/* Length of the next answer, or -1. */
+static inline ssize_t hear(int fd, void *data, size_t size, struct addr *from)
+{
+    union net_sockaddr sa;
+    socklen_t len = sizeof(sa);
+    ssize_t n = recvfrom(fd, data, size, 0, &sa.any, &len);
+
+    if (n >= 0) {
+        assert_int_equal(net_sockaddr_to(&sa, from), 0);
+    }
+    return n;
+}
+
+#endif
