@@ -1,0 +1,286 @@
+/*
+ * From libyaml's events to the tree. The parser of documents (yaml_document_t)
+ * is not used: it recurses, follows aliases and forgets places.
+ *
+ * A builder keeps the nodes that are open; the depth is bounded, so the stack
+ * is an array.
+ */
+#include "config/tree.h"
+
+#include "base/err.h"
+#include "config/syntax.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+/* What one event asks of the loop. Errors (negative) end it too. */
+enum step { STEP_MORE, STEP_END, STEP_CUT };
+
+struct builder {
+    struct tree *tree;
+    struct diag *d;
+    struct node *open[TREE_DEPTH_MAX];
+    struct node *key[TREE_DEPTH_MAX]; /* of the pair begun at that depth */
+    size_t depth;
+    size_t documents;
+};
+
+static struct mark mark_of(yaml_mark_t m)
+{
+    return (struct mark){(unsigned)m.line + 1, (unsigned)m.column + 1};
+}
+
+/* Report and stop: what follows would not be read as it was meant. */
+static int refuse(struct builder *b, yaml_mark_t at, const char *what)
+{
+    diag_error(b->d, mark_of(at), NULL, "%s", what);
+    return STEP_CUT;
+}
+
+static void append_child(struct node *parent, struct node *child)
+{
+    if (parent->last == NULL) {
+        parent->first = child;
+    } else {
+        parent->last->next = child;
+    }
+    parent->last = child;
+}
+
+/* Put n where the document stands now: root, list item, key or value. */
+static void place(struct builder *b, struct node *n)
+{
+    if (b->depth == 0) {
+        b->tree->root = n;
+        return;
+    }
+    struct node *parent = b->open[b->depth - 1];
+    struct node **key = &b->key[b->depth - 1];
+    assert(parent != NULL);
+    if (parent->kind == NODE_MAP && *key == NULL) {
+        *key = n;
+        return;
+    }
+    n->key = *key;
+    *key = NULL;
+    append_child(parent, n);
+}
+
+static int add_node(struct builder *b, enum node_kind kind,
+                    const yaml_event_t *e, struct node **out)
+{
+    struct tree *t = b->tree;
+
+    if (t->count >= TREE_NODES_MAX) {
+        return refuse(b, e->start_mark,
+                      "more than 20000 values; is this the right file?");
+    }
+    struct node *n = calloc(1, sizeof(*n));
+    if (n == NULL) {
+        return ERR_NOMEM;
+    }
+    *n = (struct node){.kind = kind,
+                       .at = mark_of(e->start_mark),
+                       .after = mark_of(e->end_mark),
+                       .older = t->newest};
+    t->newest = n;
+    t->count++;
+    *out = n;
+    return 0;
+}
+
+static int on_scalar(struct builder *b, const yaml_event_t *e)
+{
+    struct node *n = NULL;
+    const char *text = (const char *)e->data.scalar.value;
+    size_t len = e->data.scalar.length;
+
+    if (!e->data.scalar.plain_implicit && !e->data.scalar.quoted_implicit) {
+        return refuse(b, e->start_mark,
+                      "YAML tags (!word) are not used here; leave it out");
+    }
+    if (memchr(text, '\0', len) != NULL) {
+        return refuse(b, e->start_mark, "a NUL character in a value");
+    }
+    int err = add_node(b, NODE_SCALAR, e, &n);
+    if (err != 0) {
+        return err;
+    }
+    n->is_quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    n->text = strndup(text, len);
+    if (n->text == NULL) {
+        return ERR_NOMEM;
+    }
+    place(b, n);
+    return STEP_MORE;
+}
+
+static int on_open(struct builder *b, enum node_kind kind,
+                   const yaml_event_t *e)
+{
+    struct node *n = NULL;
+    const yaml_char_t *tag = kind == NODE_MAP ? e->data.mapping_start.tag
+                                              : e->data.sequence_start.tag;
+
+    if (tag != NULL) {
+        return refuse(b, e->start_mark,
+                      "YAML tags (!word) are not used here; leave it out");
+    }
+    if (b->depth == TREE_DEPTH_MAX) {
+        return refuse(b, e->start_mark, "nested deeper than 32 levels");
+    }
+    int err = add_node(b, kind, e, &n);
+    if (err != 0) {
+        return err;
+    }
+    place(b, n);
+    b->key[b->depth] = NULL;
+    b->open[b->depth++] = n;
+    return STEP_MORE;
+}
+
+static int on_document(struct builder *b, const yaml_event_t *e)
+{
+    if (b->documents++ == 0) {
+        return STEP_MORE;
+    }
+    diag_error(b->d, mark_of(e->start_mark), NULL,
+               "a second document begins here; a configuration is one "
+               "document: take the line with --- away");
+    return STEP_END;
+}
+
+static int on_event(struct builder *b, const yaml_event_t *e)
+{
+    switch (e->type) {
+    case YAML_DOCUMENT_START_EVENT:
+        return on_document(b, e);
+    case YAML_SCALAR_EVENT:
+        return on_scalar(b, e);
+    case YAML_SEQUENCE_START_EVENT:
+        return on_open(b, NODE_LIST, e);
+    case YAML_MAPPING_START_EVENT:
+        return on_open(b, NODE_MAP, e);
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        b->depth--;
+        return STEP_MORE;
+    case YAML_ALIAS_EVENT:
+        return refuse(b, e->start_mark,
+                      "YAML aliases (*word) are not used here; write the "
+                      "value out, or put it in quotes");
+    case YAML_STREAM_END_EVENT:
+        return STEP_END;
+    default:
+        return STEP_MORE;
+    }
+}
+
+static int next(struct builder *b, yaml_parser_t *parser,
+                const struct source *s)
+{
+    yaml_event_t e;
+
+    if (yaml_parser_parse(parser, &e) == 0) {
+        if (parser->error == YAML_MEMORY_ERROR) {
+            return ERR_NOMEM;
+        }
+        syntax_explain(parser, s, b->d);
+        return STEP_CUT;
+    }
+    int step = on_event(b, &e);
+    yaml_event_delete(&e);
+    return step;
+}
+
+/* The pair that was open where the text broke is not to be believed; the last
+ * one is that, unless a key after it was read. */
+static void drop_last_pair(const struct builder *b)
+{
+    struct node *root = b->tree->root;
+    bool has_later_key = b->depth == 1 && b->key[0] != NULL;
+
+    if (root == NULL || root->kind != NODE_MAP || root->first == NULL ||
+        has_later_key) {
+        return;
+    }
+    struct node *before = NULL;
+    for (struct node *n = root->first; n != root->last; n = n->next) {
+        before = n;
+    }
+    root->last = before;
+    if (before == NULL) {
+        root->first = NULL;
+    } else {
+        before->next = NULL;
+    }
+}
+
+int tree_parse(const struct source *s, struct tree *out, struct diag *d)
+{
+    yaml_parser_t parser;
+    struct builder b = {.tree = out, .d = d};
+    int step = STEP_MORE;
+
+    *out = (struct tree){.root = NULL};
+    if (yaml_parser_initialize(&parser) == 0) {
+        return ERR_NOMEM;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)s->text,
+                                 s->len);
+    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+    while (step == STEP_MORE) {
+        step = next(&b, &parser, s);
+    }
+    yaml_parser_delete(&parser);
+    if (step < 0) {
+        tree_finish(out);
+        return step;
+    }
+    out->is_cut = step == STEP_CUT;
+    if (out->is_cut) {
+        drop_last_pair(&b);
+    }
+    return 0;
+}
+
+void tree_finish(struct tree *t)
+{
+    struct node *n = t->newest;
+
+    while (n != NULL) {
+        struct node *older = n->older;
+        free(n->text);
+        free(n);
+        n = older;
+    }
+    *t = (struct tree){.root = NULL};
+}
+
+bool node_is_null(const struct node *n)
+{
+    static const char *const words[] = {"", "~", "null", "Null", "NULL"};
+
+    if (n->kind != NODE_SCALAR || n->is_quoted) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (strcmp(n->text, words[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *node_kind_text(const struct node *n)
+{
+    static const char *const texts[] = {
+        [NODE_SCALAR] = "a value",
+        [NODE_LIST] = "a list",
+        [NODE_MAP] = "a mapping",
+    };
+
+    return texts[n->kind];
+}

@@ -1,0 +1,273 @@
+/*
+ * Keys, single values and rules: what is said about them, to the letter.
+ */
+#include "base/attr.h"
+#include "config/check.h"
+#include "expect.h"
+
+#define ALWAYS \
+    "servers are asked over TLS and verified always, that cannot be turned " \
+    "off\n"
+
+static const struct expect_case key_cases[] = {
+    {"nothing wrong", EXPECT_SERVER, ""},
+    {"camelCase, kebab-case, UPPER_CASE: the value is checked all the same",
+     EXPECT_SERVER "queryTimeout: 3s\nconnect-timeout: 1s\nLOG_LEVEL: x\n",
+     "t:2:1: queryTimeout: unknown key; did you mean query_timeout?\n"
+     "t:3:1: connect-timeout: unknown key; did you mean connect_timeout?\n"
+     "t:4:1: LOG_LEVEL: unknown key; did you mean log_level?\n"
+     "t:4:12: log_level: x is not error, warning, notice, info or debug\n"},
+    {"a slip, and no idea", EXPECT_SERVER "retry_mni: 1s\nzones: {}\n",
+     "t:2:1: retry_mni: unknown key; did you mean retry_min?\n"
+     "t:3:1: zones: unknown key\n"},
+    {"another program's word", "nameservers: [9.9.9.9#dns.quad9.net]\n",
+     "t:1:1: nameservers: unknown key; did you mean servers?\n"},
+    {"twice", EXPECT_SERVER "workers: 1\nworkers: 2\nWorkers: 3\n",
+     "t:3:1: workers: duplicate key, it is in line 2 already\n"
+     "t:4:1: Workers: unknown key; did you mean workers?\n"},
+    {"no servers", "workers: 1\n",
+     "t:1:1: servers: missing; at least one server is needed, such as "
+     "servers: [quad9]\n"},
+    {"a guess and the key itself, in either order",
+     EXPECT_SERVER "cache: yes\ncache_size: 0\nworkers: 2\nthreads: x\n",
+     "t:2:1: cache: unknown key; did you mean cache_size?\n"
+     "t:5:1: threads: unknown key; did you mean workers?\n"},
+    {"lists and paths behind a guess",
+     "nameservers: [x]\nservers: [quad9]\ncaFile: /dev/null\n"
+     "ca_file: /dev/null\n",
+     "t:1:1: nameservers: unknown key; did you mean servers?\n"
+     "t:3:1: caFile: unknown key; did you mean ca_file?\n"},
+    {"the key itself twice behind a guess",
+     EXPECT_SERVER "cache: 0\ncache_size: 0\ncache_size: x\n",
+     "t:2:1: cache: unknown key; did you mean cache_size?\n"
+     "t:4:1: cache_size: duplicate key, it is in line 3 already\n"},
+    {"verification cannot be turned off",
+     "servers: [{address: 9.9.9.9, name: a.b, insecure: true}]\n"
+     "verify: no\ntls: off\nTLS-verify: no\n",
+     "t:1:41: servers[0].insecure: unknown key; " ALWAYS
+     "t:2:1: verify: unknown key; " ALWAYS "t:3:1: tls: unknown key; " ALWAYS
+     "t:4:1: TLS-verify: unknown key; " ALWAYS},
+    {"a key that is a list", EXPECT_SERVER "? [a]\n: b\n",
+     "t:2:3: a list where a key is expected\n"},
+};
+
+static const struct expect_case value_cases[] = {
+    {"counts",
+     EXPECT_SERVER "workers: 0\nrace_width: 5s\nmax_queries: 0x10\n"
+                   "connections_per_server: 17\n"
+                   "queries_per_connection: -1\ntcp_max_clients: 1e3\n",
+     "t:2:10: workers: 0 is out of range: auto, or 1 to 64\n"
+     "t:3:13: race_width: 5s is not a whole number; did you mean 5?\n"
+     "t:4:14: max_queries: 0x10 is not a whole number (16 to 65536)\n"
+     "t:5:25: connections_per_server: 17 is out of range: 1 to 16\n"
+     "t:6:25: queries_per_connection: -1 is not a whole number (1 to 4096)\n"
+     "t:7:18: tcp_max_clients: 1e3 is not a whole number (1 to 65536)\n"},
+    {"a count beyond 64 bits", EXPECT_SERVER "workers: 99999999999999999999\n",
+     "t:2:10: workers: 99999999999999999999 is out of range: auto, or 1 to "
+     "64\n"},
+    {"auto", EXPECT_SERVER "workers: Auto\n",
+     "t:2:10: workers: Auto is not a whole number; did you mean auto?\n"},
+    {"durations",
+     EXPECT_SERVER "query_timeout: 4\nretry_min: 300\nanswer_timeout: 1sec\n"
+                   "retry_max: 2h\ntcp_idle_timeout: soon\n"
+                   "connect_timeout: 0\nupstream_idle: off\n",
+     "t:2:16: query_timeout: 4 has no unit; did you mean 4s?\n"
+     "t:3:12: retry_min: 300 has no unit; did you mean 300ms?\n"
+     "t:4:17: answer_timeout: 1sec is not a duration such as 4s or 250ms; did "
+     "you mean 1s?\n"
+     "t:5:12: retry_max: 2h is out of range: 100ms to 1h\n"
+     "t:6:19: tcp_idle_timeout: soon is not a duration such as 4s or 250ms "
+     "(100ms to 1h)\n"
+     "t:7:18: connect_timeout: 0 is out of range: 50ms to 1m\n"
+     "t:8:16: upstream_idle: off is not a duration such as 4s or 250ms; did "
+     "you mean 0?\n"},
+    {"days", EXPECT_SERVER "max_ttl: 1d\nserve_stale: 7d\nretry_max: 1d\n",
+     "t:2:10: max_ttl: 1d is not a duration such as 4s or 250ms; did you mean "
+     "24h?\n"
+     "t:3:14: serve_stale: 7d is not a duration such as 4s or 250ms; did you "
+     "mean 168h?\n"
+     "t:4:12: retry_max: 1d is not a duration such as 4s or 250ms (100ms to "
+     "1h)\n"},
+    {"a number that no unit fits", EXPECT_SERVER "query_timeout: 999999999\n",
+     "t:2:16: query_timeout: 999999999 has no unit (ms, s, m, h)\n"},
+    {"sizes",
+     EXPECT_SERVER "udp_buffer: 16M\nmax_udp_size: 64KiB\npadding_block: 8\n"
+                   "cache_size: 1KiB\ntcp_max_unread: lots\n",
+     "t:2:13: udp_buffer: 16M is not a size such as 1232 or 16MiB; did you "
+     "mean 16MiB?\n"
+     "t:3:15: max_udp_size: 64KiB is out of range: 512 to 4096\n"
+     "t:4:16: padding_block: 8 is out of range: 0, or 16 to 512\n"
+     "t:5:13: cache_size: 1KiB is out of range: 0, or 64KiB to 16GiB\n"
+     "t:6:17: tcp_max_unread: lots is not a size such as 1232 or 16MiB (4096 "
+     "to 64MiB)\n"},
+    {"zero where it is off",
+     EXPECT_SERVER "padding_block: 0\nupstream_idle: 0ms\ncache_size: 0B\n",
+     ""},
+    {"choices",
+     EXPECT_SERVER "strategy: roundRobin\nlog_level: warn\nlog_format: xml\n",
+     "t:2:11: strategy: roundRobin is not failover, round_robin, fastest or "
+     "race; did you mean round_robin?\n"
+     "t:3:12: log_level: warn is not error, warning, notice, info or debug; "
+     "did you mean warning?\n"
+     "t:4:13: log_format: xml is not text or json\n"},
+    {"wrong types",
+     EXPECT_SERVER "workers: [1]\nquery_timeout: {a: b}\nlog_level: []\n"
+                   "ca_file: []\nca_dir:\nmax_queries: ~\nretry_min: ''\n",
+     "t:2:10: workers: a list where a whole number is needed\n"
+     "t:3:16: query_timeout: a mapping where a duration such as 4s or 250ms "
+     "is needed\n"
+     "t:4:12: log_level: a list where error, warning, notice, info or debug "
+     "is needed\n"
+     "t:5:10: ca_file: a list where a file is needed\n"
+     "t:6:8: ca_dir: has no value; a directory is needed\n"
+     "t:7:14: max_queries: has no value; a whole number is needed\n"
+     "t:8:12: retry_min: is empty; a duration such as 4s or 250ms is "
+     "needed\n"},
+    {"quoted numbers are numbers", EXPECT_SERVER "workers: \"2\"\n", ""},
+    {"control characters of the file stay out of the message",
+     EXPECT_SERVER "workers: \"\\e[31m\\n\"\n",
+     "t:2:10: workers: \\x1b[31m\\x0a is not a whole number (auto, or 1 to "
+     "64)\n"},
+};
+
+static const struct expect_case rule_cases[] = {
+    {"retries the wrong way round",
+     EXPECT_SERVER "retry_min: 10s\nretry_max: 1s\n",
+     "t:3:12: retry_min: 10s is more than retry_max (1s)\n"},
+    {"one of them is a default", EXPECT_SERVER "retry_max: 100ms\n",
+     "t:2:12: retry_min: the default 250ms is more than retry_max (100ms)\n"},
+    {"nothing is said about what was not understood",
+     EXPECT_SERVER "retry_max: 100ms\nretry_min: x\nrace_width: x\n",
+     "t:3:12: retry_min: x is not a duration such as 4s or 250ms (10ms to "
+     "1m)\n"
+     "t:4:13: race_width: x is not a whole number (2 to 8)\n"},
+    {"no time for another server",
+     EXPECT_SERVER "query_timeout: 2s\nanswer_timeout: 3s\n",
+     "t:2:16: warning: connect_timeout: the default 2s is not less than "
+     "query_timeout (2s): no time is left to ask another server\n"
+     "t:3:17: warning: answer_timeout: 3s is not less than query_timeout "
+     "(2s): no time is left to ask another server\n"},
+    {"more clients of one than of all",
+     EXPECT_SERVER "tcp_max_clients: 10\ntcp_max_clients_per_address: 20\n",
+     "t:3:30: warning: tcp_max_clients_per_address: 20 is more than "
+     "tcp_max_clients (10)\n"},
+    {"a default is not worth a word", EXPECT_SERVER "tcp_max_clients: 10\n",
+     ""},
+    {"race_width alone", EXPECT_SERVER "race_width: 2\n",
+     "t:2:13: warning: race_width: has no effect without strategy: race\n"},
+    {"race_width and one server",
+     EXPECT_SERVER "race_width: 2\nstrategy: race\n",
+     "t:2:13: warning: race_width: 2 is more than there are servers (1)\n"},
+    {"a server that is dotstub itself",
+     "listen: [192.0.2.1:853, 0.0.0.0:8853]\n"
+     "servers:\n- 192.0.2.1#a.b\n- 127.0.0.2:8853#a.b\n- 127.0.0.1#a.b\n"
+     "- '[::1]:8853#a.b'\n- 192.0.2.1:8853#a.b\n",
+     "t:3:3: servers[0]: 192.0.2.1:853 is where dotstub itself listens; it "
+     "would "
+     "ask itself\n"
+     "t:4:3: servers[1]: 127.0.0.2:8853 is where dotstub itself listens; it "
+     "would ask itself\n"},
+    {"TTLs the wrong way round", EXPECT_SERVER "min_ttl: 10m\nmax_ttl: 1m\n",
+     "t:3:10: min_ttl: 10m is more than max_ttl (1m)\n"},
+    {"TTLs that are the same",
+     EXPECT_SERVER "min_ttl: 1m\nmax_ttl: 1m\nmax_negative_ttl: 1m\n", ""},
+    {"negative answers longer than all",
+     EXPECT_SERVER "max_negative_ttl: 2h\nmax_ttl: 1h\n",
+     "t:3:10: warning: max_negative_ttl: 2h is more than max_ttl (1h)\n"},
+    {"the default of negative answers is not worth a word",
+     EXPECT_SERVER "max_ttl: 1m\n", ""},
+    {"no cache",
+     EXPECT_SERVER "cache_size: 0\nserve_stale: 1h\nmin_ttl: 1s\n"
+                   "stale_answer_after: 1m\nmax_negative_ttl: 24h\n"
+                   "max_ttl: 1h\nfailure_ttl: 1s\ncache_file: /tmp/x\n",
+     "t:3:14: warning: serve_stale: has no effect with cache_size: 0\n"
+     "t:4:10: warning: min_ttl: has no effect with cache_size: 0\n"
+     "t:5:21: warning: stale_answer_after: has no effect with cache_size: 0\n"
+     "t:6:19: warning: max_negative_ttl: has no effect with cache_size: 0\n"
+     "t:7:10: warning: max_ttl: has no effect with cache_size: 0\n"
+     "t:8:14: warning: failure_ttl: has no effect with cache_size: 0\n"
+     "t:9:13: warning: cache_file: has no effect with cache_size: 0\n"},
+    {"no cache, and what is off with it",
+     EXPECT_SERVER "cache_size: 0\nserve_stale: 0\nmin_ttl: 0\n"
+                   "failure_ttl: 0\n",
+     ""},
+    {"nothing stale is kept",
+     EXPECT_SERVER "serve_stale: 0\nstale_answer_after: 1s\n",
+     "t:3:21: warning: stale_answer_after: has no effect with serve_stale: "
+     "0\n"},
+    {"stale answers after the end", EXPECT_SERVER "stale_answer_after: 4s\n",
+     "t:2:21: warning: stale_answer_after: 4s is not less than query_timeout "
+     "(the default 4s): it has no effect\n"},
+};
+
+static const struct expect_case foreign_cases[] = {
+    {"servers as mappings and words",
+     "DNS_SERVERS:\n"
+     "  - {host: 1.1.1.1, port: 853, hostname: cloudflare-dns.com}\n"
+     "  - {ip: '2620:fe::fe', port: 8853}\n"
+     "  - 9.9.9.9\n"
+     "  - nonsense\n",
+     "t:1:1: DNS_SERVERS: is a key of another proxy; in dotstub's words: "
+     "servers: [\"1.1.1.1#cloudflare-dns.com\", \"[2620:fe::fe]:8853\", "
+     "\"9.9.9.9\"]\n"},
+    {"a socket as text", EXPECT_SERVER "SOCKET_ADDRESS: 127.0.0.1:5353\n",
+     "t:2:1: SOCKET_ADDRESS: is a key of another proxy; in dotstub's words: "
+     "listen: [\"127.0.0.1:5353\"]\n"},
+    {"a socket as a pair", EXPECT_SERVER "SOCKET_ADDRESS: ['::1', 5353]\n",
+     "t:2:1: SOCKET_ADDRESS: is a key of another proxy; in dotstub's words: "
+     "listen: [\"[::1]:5353\"]\n"},
+    {"a socket as a mapping",
+     EXPECT_SERVER "socketAddress: {host: 0.0.0.0, port: 53}\n",
+     "t:2:1: socketAddress: is a key of another proxy; in dotstub's words: "
+     "listen: [\"0.0.0.0:53\"]\n"},
+    {"a port", EXPECT_SERVER "LISTEN_PORT: 5353\n",
+     "t:2:1: LISTEN_PORT: is a key of another proxy; in dotstub's words: "
+     "listen: [\"127.0.0.1:5353\"]\n"},
+    {"a port that is none", EXPECT_SERVER "listen_port: [1]\n",
+     "t:2:1: listen_port: is a key of another proxy; in dotstub's words: "
+     "listen: [\"127.0.0.1:53\"]\n"},
+    {"the key itself is there too", "DNS_SERVERS: [9.9.9.9]\n" EXPECT_SERVER,
+     "t:1:1: DNS_SERVERS: is a key of another proxy; in dotstub's words: "
+     "servers: [\"9.9.9.9\"]\n"},
+    {"nothing to go by", "DNS_SERVERS:\nSOCKET_ADDRESS: []\n",
+     "t:1:1: DNS_SERVERS: is a key of another proxy; in dotstub's words: "
+     "servers: [\"9.9.9.9#dns.quad9.net\"]\n"
+     "t:2:1: SOCKET_ADDRESS: is a key of another proxy; in dotstub's words: "
+     "listen: [\"127.0.0.1:53\"]\n"},
+};
+
+static void test_keys(void **state)
+{
+    (void)state;
+    expect_cases(key_cases, COUNT_OF(key_cases));
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    expect_cases(value_cases, COUNT_OF(value_cases));
+}
+
+static void test_rules(void **state)
+{
+    (void)state;
+    expect_cases(rule_cases, COUNT_OF(rule_cases));
+}
+
+static void test_foreign(void **state)
+{
+    (void)state;
+    expect_cases(foreign_cases, COUNT_OF(foreign_cases));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_foreign),
+    };
+
+    return cmocka_run_group_tests_name("config_check", tests, NULL, NULL);
+}
