@@ -1,0 +1,401 @@
+/*
+ * Flights from start to end. Start reading at flight_start() and
+ * flight_finish(): a flight is finished there and nowhere else.
+ *
+ * While waiters are told, their list is moved aside and the flight is in no
+ * table: a waiter may be cancelled, and the same question asked anew, from
+ * inside of it.
+ */
+#include "resolver/flight.h"
+
+#include "base/err.h"
+#include "base/siphash.h"
+#include "cache/cache.h"
+#include "dns/frame.h"
+#include "dns/name.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the table ---- */
+
+int flights_init(struct resolver *r)
+{
+    for (size_t i = 0; i < FLIGHT_BUCKETS; i++) {
+        list_init(&r->buckets[i]);
+    }
+    slab_init(&r->flights, sizeof(struct flight),
+              (size_t)r->config->max_queries + FLIGHT_REFRESH_MAX);
+    return 0;
+}
+
+static uint64_t hash_of(const uint8_t key[SIPHASH_KEY_LEN],
+                        const struct dns_question *q)
+{
+    uint8_t lower[DNS_NAME_MAX + 4];
+
+    dns_name_lower(lower, q->name, q->name_len);
+    memcpy(lower + q->name_len, q->name + q->name_len, 4);
+    return siphash(key, lower, dns_question_len(q));
+}
+
+void flight_key_init(const struct resolver *r, const struct dns_query *q,
+                     struct flight_key *out)
+{
+    *out = (struct flight_key){
+        .question = q->question,
+        .hash = hash_of(r->hash_key, &q->question),
+        .has_do = q->opt.has_do,
+        .has_cd = (q->flags & DNS_FLAG_CD) != 0,
+    };
+}
+
+static bool key_equal(const struct flight_key *a, const struct flight_key *b)
+{
+    return a->hash == b->hash && a->has_do == b->has_do &&
+           a->has_cd == b->has_cd &&
+           dns_question_equal(&a->question, &b->question);
+}
+
+struct flight *flight_find(struct resolver *r, const struct flight_key *key)
+{
+    LIST_EACH (node, &r->buckets[key->hash % FLIGHT_BUCKETS]) {
+        struct flight *f = CONTAINER_OF(node, struct flight, node);
+        if (key_equal(&f->key, key)) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+/* ---- the end ---- */
+
+static void flight_leave_table(struct flight *f)
+{
+    struct resolver *r = f->resolver;
+
+    list_remove(&f->node);
+    net_timer_stop(&f->deadline);
+    net_timer_stop(&f->stale);
+    if (f->is_refresh) {
+        f->is_refresh = false;
+        r->refreshes--;
+    }
+}
+
+static void flight_free(struct flight *f)
+{
+    if (f->big_frame != NULL) {
+        f->resolver->big_len -= f->big_len;
+        free(f->big_frame);
+    }
+    slab_give(&f->resolver->flights, f);
+}
+
+/* Tell the other workers, with the answer or (empty) that there is none. */
+static void flight_tell(struct flight *f, struct span message)
+{
+    if (f->is_leading) {
+        f->is_leading = false;
+        board_finish(f->resolver->seat, &f->key.question, f->key.has_do,
+                     f->key.has_cd, f->key.hash, message);
+    }
+}
+
+/* They belong to no flight from the first one's turn on: each may be
+ * cancelled by what another one does with its answer. */
+static void tell_waiters(struct resolver *r, struct list *waiters,
+                         const struct upstream_result *result, bool is_kept)
+{
+    LIST_EACH (node, waiters) {
+        CONTAINER_OF(node, struct resolver_query, node)->flight = NULL;
+    }
+    while (!list_is_empty(waiters)) {
+        struct resolver_query *q =
+            LIST_FIRST(waiters, struct resolver_query, node);
+        list_remove(&q->node);
+        q->result = result;
+        q->is_kept = is_kept;
+        r->pending--;
+        q->on_answer(q);
+    }
+}
+
+static void flight_finish(struct flight *f,
+                          const struct upstream_result *result, bool is_kept)
+{
+    struct resolver *r = f->resolver;
+    struct list waiters;
+
+    list_init(&waiters);
+    list_splice(&waiters, &f->waiters);
+    flight_leave_table(f);
+    flight_tell(f, result->message);
+    tell_waiters(r, &waiters, result, is_kept);
+    flight_free(f);
+}
+
+/* Keep what is worth keeping. Returns whether it is an answer that is there
+ * now. */
+static bool flight_store(struct flight *f, const struct upstream_result *result)
+{
+    struct resolver *r = f->resolver;
+    const struct dns_response *response = &result->response;
+    uint64_t now_ms = net_boot_ms(r->loop);
+
+    if (r->cache == NULL || !f->is_shared) {
+        return false;
+    }
+    if (result->err == 0 && response->has_question) {
+        enum cache_outcome outcome =
+            cache_store(r->cache, &f->key.question, f->key.has_do,
+                        f->key.has_cd, result->message, response, now_ms);
+        return outcome == CACHE_KEPT || outcome == CACHE_KEPT_NEGATIVE;
+    }
+    /* A failure without its question, or servers that are there and none of
+     * which answers this: RFC 9520 section 3.2. That none can be reached says
+     * nothing of the name, and may end at once. */
+    if (result->err == 0 || upstream_is_ready(r->pool)) {
+        (void)cache_store_failure(
+            r->cache, &f->key.question, f->key.has_do, f->key.has_cd,
+            result->err == 0 ? DNS_EDE_NONE : DNS_EDE_NETWORK, NULL, now_ms);
+    }
+    return false;
+}
+
+static void on_done(struct upstream_request *req,
+                    const struct upstream_result *result)
+{
+    struct flight *f = CONTAINER_OF(req, struct flight, request);
+    struct resolver *r = f->resolver;
+
+    if (result->err == 0) {
+        r->stats.answered++;
+    } else if (net_timer_is_active(&f->deadline)) {
+        r->stats.failures++;
+    } else {
+        r->stats.timeouts++;
+    }
+    flight_finish(f, result, flight_store(f, result));
+}
+
+static void on_deadline(struct net_timer *t)
+{
+    struct flight *f = CONTAINER_OF(t, struct flight, deadline);
+
+    if (!f->is_following) {
+        upstream_give_up(&f->request); /* ends in on_done() */
+        return;
+    }
+    const struct upstream_result none = {.err = ERR_NET_TIMEOUT};
+    f->resolver->stats.timeouts++;
+    flight_finish(f, &none, false);
+}
+
+/* Nobody wants it any more. */
+static void flight_cancel(struct flight *f)
+{
+    const struct upstream_result none = {.err = ERR_NET_OTHER};
+
+    assert(list_is_empty(&f->waiters));
+    if (!f->is_following) {
+        upstream_cancel(&f->request);
+    }
+    flight_finish(f, &none, false);
+}
+
+void flights_finish(struct resolver *r)
+{
+    for (size_t i = 0; i < FLIGHT_BUCKETS; i++) {
+        LIST_EACH (node, &r->buckets[i]) {
+            flight_cancel(CONTAINER_OF(node, struct flight, node));
+        }
+    }
+    slab_finish(&r->flights);
+}
+
+/* ---- the beginning ---- */
+
+/* Write what goes to the server: in f when it is a question and no more. */
+static int flight_write_frame(struct flight *f, struct span msg,
+                              const struct dns_query *parsed)
+{
+    unsigned block = f->resolver->config->padding_block;
+    uint8_t *frame = f->frame;
+    size_t cap = sizeof(f->frame);
+
+    f->big_frame = NULL;
+    if (parsed->extra_count > 0 || block > 128) {
+        cap = DNS_FRAME_HEAD + msg.len + DNS_OPT_FIXED_LEN + 4 + block;
+        if (f->resolver->big_len + cap > FLIGHT_BIG_MAX) {
+            return ERR_LIMIT;
+        }
+        frame = malloc(cap);
+        if (frame == NULL) {
+            return ERR_NOMEM;
+        }
+        f->big_frame = frame;
+        f->big_len = cap;
+    }
+    int len = dns_build_upstream(msg, parsed, block, frame + DNS_FRAME_HEAD,
+                                 cap - DNS_FRAME_HEAD);
+    if (len < 0) {
+        free(f->big_frame);
+        return len;
+    }
+    f->resolver->big_len += f->big_frame != NULL ? f->big_len : 0;
+    dns_put16(frame, (unsigned)len);
+    f->request.frame = frame;
+    f->request.frame_len = DNS_FRAME_HEAD + (uint32_t)len;
+    f->request.question = parsed->question;
+    f->request.question.name = frame + DNS_FRAME_HEAD + DNS_HEADER_LEN;
+    return 0;
+}
+
+static void flight_ask(struct flight *f)
+{
+    f->is_following = false;
+    f->resolver->stats.forwarded++;
+    upstream_ask(f->resolver->pool, &f->request);
+}
+
+/* Ask, unless another worker is at it. */
+static void flight_depart(struct flight *f)
+{
+    struct board_seat *seat = f->resolver->seat;
+
+    if (seat != NULL && f->is_shared) {
+        enum board_role role = board_ask(seat, &f->key.question, f->key.has_do,
+                                         f->key.has_cd, f->key.hash);
+        f->is_leading = role == BOARD_LEADS;
+        f->is_following = role == BOARD_FOLLOWS;
+    }
+    if (f->is_following) {
+        f->resolver->stats.followed++;
+    } else {
+        flight_ask(f);
+    }
+}
+
+static void on_stale(struct net_timer *t);
+
+int flight_start(struct resolver *r, struct span msg,
+                 const struct dns_query *parsed, const struct flight_key *key,
+                 bool is_shared, struct flight **out)
+{
+    struct flight *f = slab_take(&r->flights);
+
+    if (f == NULL) {
+        return ERR_LIMIT;
+    }
+    f->resolver = r;
+    int err = flight_write_frame(f, msg, parsed);
+    if (err != 0) {
+        slab_give(&r->flights, f);
+        return err;
+    }
+    f->key = *key;
+    f->key.question = f->request.question;
+    f->request.on_done = on_done;
+    f->is_shared = is_shared;
+    f->is_refresh = false;
+    f->is_late = false;
+    f->is_leading = false;
+    f->is_following = false;
+    list_init(&f->node);
+    list_init(&f->waiters);
+    if (is_shared) {
+        list_push_back(&r->buckets[key->hash % FLIGHT_BUCKETS], &f->node);
+    }
+    net_timer_init(&f->deadline, r->loop, on_deadline);
+    net_timer_init(&f->stale, r->loop, on_stale);
+    net_timer_start(&f->deadline, r->config->query_timeout_ms);
+    flight_depart(f);
+    *out = f;
+    return 0;
+}
+
+/* ---- waiters ---- */
+
+void flight_join(struct flight *f, struct resolver_query *q)
+{
+    q->flight = f;
+    f->resolver->pending++;
+    list_push_back(&f->waiters, &q->node);
+}
+
+void flight_leave(struct flight *f, struct resolver_query *q)
+{
+    list_remove(&q->node);
+    q->resolver->pending--;
+    if (f != NULL && list_is_empty(&f->waiters) && !f->is_refresh) {
+        flight_cancel(f);
+    }
+}
+
+bool flight_make_refresh(struct flight *f)
+{
+    struct resolver *r = f->resolver;
+
+    if (r->refreshes == FLIGHT_REFRESH_MAX) {
+        flight_cancel(f);
+        return false;
+    }
+    f->is_refresh = true;
+    r->refreshes++;
+    r->stats.refreshes++;
+    return true;
+}
+
+/* No server answered for so long that a stale answer is better than none: give
+ * it to who waits, and go on for the cache. RFC 8767 section 5. */
+static void on_stale(struct net_timer *t)
+{
+    struct flight *f = CONTAINER_OF(t, struct flight, stale);
+    struct resolver *r = f->resolver;
+    const struct upstream_result none = {.err = ERR_NET_TIMEOUT};
+    struct list waiters;
+
+    f->is_late = true;
+    list_init(&waiters);
+    list_splice(&waiters, &f->waiters);
+    if (!f->is_refresh) {
+        (void)flight_make_refresh(f);
+    }
+    tell_waiters(r, &waiters, &none, false); /* f may be gone */
+}
+
+void flight_expect_stale(struct flight *f)
+{
+    if (f->is_shared && !net_timer_is_active(&f->stale)) {
+        net_timer_start(&f->stale, f->resolver->config->stale_answer_after_ms);
+    }
+}
+
+/* ---- letters of other workers ---- */
+
+void flight_on_letter(void *arg, const struct dns_question *question,
+                      bool has_do, bool has_cd, struct span message)
+{
+    struct resolver *r = arg;
+    struct upstream_result result = {.message = message};
+    const struct flight_key key = {
+        .question = *question,
+        .hash = hash_of(r->hash_key, question),
+        .has_do = has_do,
+        .has_cd = has_cd,
+    };
+    struct flight *f = flight_find(r, &key);
+
+    if (f == NULL || !f->is_following) {
+        return; /* it ended before */
+    }
+    if (message.len == 0 ||
+        dns_response_parse(message, &result.response) != 0) {
+        flight_depart(f); /* the leader got none: ask, or follow the next */
+        return;
+    }
+    r->stats.answered++;
+    flight_finish(f, &result, false);
+}
