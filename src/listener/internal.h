@@ -1,0 +1,141 @@
+/*
+ * What the files of the listener share: its parts and how they are linked.
+ *
+ * Every query that owes an answer is one item of listener.queries, the slab
+ * whose bound is max_queries. It is in the list of the one who must be told
+ * when it goes: the UDP queries of the listener, or the queries of a client.
+ */
+#ifndef LISTENER_INTERNAL_H
+#define LISTENER_INTERNAL_H
+
+#include "base/addr.h"
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/slab.h"
+#include "listener/listener.h"
+#include "listener/peers.h"
+#include "net/stream.h"
+#include "net/udp.h"
+#include "resolver/resolver.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One entry of config->listen. udp is NULL once it was closed. */
+struct listener_socket {
+    struct listener *listener;
+    struct addr addr; /* as bound */
+    struct net_udp *udp;
+    struct net_listener *tcp;
+    size_t pending; /* UDP queries that came here and owe an answer */
+};
+
+/* A query in flight and the way back to who sent it. */
+struct listener_query {
+    struct resolver_query query;
+    struct list node;
+    union {
+        struct {
+            struct listener_socket *socket;
+            struct net_udp_path path;
+        } udp;
+        struct tcp_client *client;
+    };
+};
+
+/* A client connected over TCP. Costs no buffer while nothing is under way. */
+struct tcp_client {
+    struct listener *listener;
+    struct net_stream *stream;
+    struct list node;    /* in the listener's idle or busy clients */
+    struct list queries; /* in flight: struct listener_query */
+    unsigned pending;    /* how many */
+    bool is_idle;        /* no query in flight, nothing left to send */
+    bool is_reading;
+    bool is_finishing; /* no more queries: close when all is answered */
+    bool is_broken;    /* close at the end of this turn */
+    struct buf in;     /* part of a frame, or frames not taken yet */
+    struct buf out;    /* answers gathered in this turn */
+    struct net_turn turn;
+    struct net_timer timer; /* runs while it is idle or does not read */
+    struct peer_key peer;
+};
+
+enum {
+    SPARES_MAX = 32,     /* buffers kept from turn to turn */
+    SPARE_LEN_MAX = 8192 /* octets of one */
+};
+
+struct listener {
+    struct net_loop *loop;
+    const struct config *config;
+    struct resolver *resolver;
+    struct slab queries;
+    uint8_t *scratch; /* DNS_MESSAGE_MAX octets, for answers given at once */
+    struct listener_socket *sockets;
+    size_t socket_count;
+    struct list udp_queries; /* in flight */
+
+    struct buf spares[SPARES_MAX]; /* of clients that have nothing to send */
+    size_t spare_count;
+
+    struct list idle_clients; /* the longest idle first */
+    struct list busy_clients;
+    size_t client_count;
+    struct peer_table peers;
+    bool is_accept_paused;
+
+    bool is_draining;
+    listener_drained_fn *drained;
+    void *drained_arg;
+    struct net_turn drained_turn;
+    struct net_timer drain_timer;
+
+    struct listener_stats stats;
+};
+
+/* The text of the extended error when max_queries is reached. */
+#define LISTENER_FULL_TEXT "too many queries in flight (max_queries)"
+
+/* Something was closed or answered: if nothing is left of a drain, say so at
+ * the end of this turn. */
+void listener_check_drained(struct listener *l);
+
+/* ---- udp.c ---- */
+
+/* Called with each datagram of a socket (struct listener_socket *). */
+void udp_on_datagram(void *arg, struct span data,
+                     const struct net_udp_path *path);
+
+/* Close the sockets that owe no answer. */
+void udp_drain(struct listener *l);
+
+/* Cancel what is in flight, close all sockets. */
+void udp_close(struct listener *l);
+
+/* ---- tcp.c ---- */
+
+/* Serve a connection that the bounds let in. Takes the stream. */
+void tcp_client_start(struct listener *l, struct net_stream *s,
+                      const struct peer_key *peer);
+
+/* Cancel its queries, close it, free it. */
+void tcp_client_close(struct tcp_client *c);
+
+/* Close clients that are idle, let the others have their answers. */
+void tcp_drain(struct listener *l);
+
+/* Close all listeners and clients; what was gathered is still sent. */
+void tcp_close(struct listener *l);
+
+/* ---- tcp_bounds.c ---- */
+
+/* Called with each connection accepted (arg: struct listener_socket *). */
+void tcp_on_accept(void *arg, struct net_stream *s, const struct addr *peer);
+
+/* Accept, or leave connections in the kernel's queue, as the bound of clients
+ * asks now. */
+void tcp_update_accepting(struct listener *l);
+
+#endif
