@@ -1,0 +1,72 @@
+/*
+ * The command line: `dotstub [command] [options]`.
+ *
+ * Each command has a file of its own and a row in the table of main.c. A
+ * command gets its name as argv[0] and returns the exit code of the process.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "base/attr.h"
+#include "config/config.h"
+
+#include <stddef.h>
+
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_FAILURE = 1,    /* could not start, or could not write */
+    CLI_BAD_CONFIG = 2, /* diagnostics are on stderr */
+    CLI_USAGE = 64      /* EX_USAGE of sysexits.h */
+};
+
+#define CLI_CONFIG_FILE "/etc/dotstub/dotstub.yaml"
+
+struct command {
+    const char *name;
+    const char *summary; /* in the list of commands */
+    const char *usage;   /* what `dotstub help NAME` prints */
+    int (*run)(int argc, char **argv);
+};
+
+extern const struct command cli_commands[];
+extern const size_t cli_command_count;
+
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+int cmd_keys(int argc, char **argv);
+
+/* The command of this name, or NULL. */
+const struct command *cli_find(const char *name);
+
+/* Report a command that is none. Returns CLI_USAGE. */
+int cli_unknown_command(const char *word);
+
+/* What options and what else a command takes. */
+struct cli_args {
+    const char *config_file; /* set to the default by the caller; NULL: no -c */
+    const char *operand;     /* the one that was given, or NULL */
+    unsigned operands_max;   /* 0 or 1 */
+};
+
+/*
+ * Read the arguments of a command. Returns -1 to go on, or the exit code of
+ * the process: help was asked for and printed, or a usage error was reported.
+ */
+MUST_USE int cli_parse(int argc, char **argv, struct cli_args *args);
+
+/*
+ * Say what is wrong with the command line, with the candidate nearest to word
+ * if there is one ("run", "check" …). Returns CLI_USAGE.
+ */
+int cli_usage_error(const char *what, const char *word,
+                    const char *const *candidates, size_t count);
+
+/* Load file and print its diagnostics. NULL: it is not usable. */
+MUST_USE struct config *cli_load(const char *file);
+
+/* Flush standard output. Returns CLI_OK, or CLI_FAILURE with a message. */
+int cli_end_output(void);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * dotstub version: of itself, and of the libraries it runs with.
+ */
+#include "cli/cli.h"
+#include "net/loop.h"
+#include "server/server.h"
+#include "tls/trust.h"
+
+#include <stdio.h>
+
+int cmd_version(int argc, char **argv)
+{
+    struct cli_args args = {0};
+    char name[] = "version";
+    int code;
+
+    argv[0] = name; /* also called as --version */
+    code = cli_parse(argc, argv, &args);
+    if (code != -1) {
+        return code;
+    }
+    printf("dotstub %s (libuv %s, Mbed TLS %s, libcyaml %s, libyaml %s)\n",
+           server_version(), net_library_version(), tls_library_version(),
+           config_cyaml_version(), config_yaml_version());
+    return cli_end_output();
+}
