@@ -1,0 +1,74 @@
+/*
+ * One run: a world from a seed, with servers, the program, clients, and a
+ * schedule of faults. The same seed and scenario give the same run.
+ */
+#ifndef SIM_RUN_H
+#define SIM_RUN_H
+
+#include "client.h"
+#include "ledger.h"
+#include "program.h"
+#include "server.h"
+
+enum {
+    SIM_PLANS_MAX = 12,
+    SIM_SCENARIO_LEN = 120,
+    SIM_NAME_LETTER = 'd' /* servers' names begin with it */
+};
+
+struct fault;
+struct sim_run;
+
+/* A fault that comes and goes. */
+struct sim_plan {
+    struct sim_event e;
+    struct sim_run *run;
+    const struct fault *fault;
+    unsigned server; /* index; SIM_SERVERS_MAX: all */
+    bool is_on;
+    unsigned times;             /* to come yet */
+    uint32_t last_us, pause_us; /* how long it lasts; until it comes again */
+};
+
+/* What a run came to. */
+struct sim_result {
+    char scenario[SIM_SCENARIO_LEN];
+    uint64_t trace;
+    uint64_t asked, right, servfail, truncated, excused, faults;
+    uint64_t sent, extra, dials, resumed;
+    uint64_t waited; /* requests without a connection, with a healthy server */
+    uint32_t p99_us, worst_us;
+    uint64_t simulated_us, events;
+    char fault[LEDGER_FAULTS_KEPT][LEDGER_FAULT_LEN];
+};
+
+struct sim_run {
+    uint64_t seed;
+    struct sim_world *world;
+    struct net_loop *program_loop, *peers_loop;
+    struct sim_program program;
+    struct sim_server *servers[SIM_SERVERS_MAX];
+    unsigned server_count;
+    unsigned troubles[SIM_SERVERS_MAX];         /* faults that are on */
+    uint64_t healthy_since_us[SIM_SERVERS_MAX]; /* valid without troubles */
+    unsigned program_troubles;
+    uint64_t program_sound_since_us;
+    struct sim_plan plans[SIM_PLANS_MAX];
+    unsigned plan_count;
+    struct sim_ledger ledger;
+    struct sim_clients clients;
+    uint64_t calm_at_us; /* no fault lasts longer */
+    struct sim_event watch;
+    uint64_t waited;         /* requests that waited, until the last look */
+    uint64_t waited_in_vain; /* … while a server was healthy */
+    bool is_verbose;
+};
+
+/*
+ * Run one. scenario: NULL (two faults and more are taken by the seed), or
+ * names of faults joined by "+". Returns false if there is no such fault.
+ */
+bool sim_run(uint64_t seed, const char *scenario, bool is_verbose,
+             struct sim_result *out);
+
+#endif

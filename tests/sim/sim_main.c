@@ -1,0 +1,225 @@
+/*
+ * sim_dotstub: runs of the whole program on simulated time, network and TLS.
+ *
+ *   sim_dotstub [--seeds N] [--seed S] [--scenario FAULT[+FAULT…]] [--verbose]
+ *
+ * Seeds S .. S + N - 1 (200 from 1). A run that breaks the invariant is
+ * printed with the command that repeats it; the exit code is then 1.
+ */
+#include "faults.h"
+#include "run.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    BASELINE_RUNS = 20,
+    GROWTH_MAX = 256 * 1024, /* octets */
+    STUCK_S = 30             /* of real time; a run takes a tenth of one */
+};
+
+struct options {
+    uint64_t seed, seeds;
+    const char *scenario; /* NULL: by the seed */
+    bool is_verbose, is_per_run;
+};
+
+struct total {
+    uint64_t runs, failed;
+    uint64_t asked, right, servfail, truncated, excused;
+    uint64_t sent, extra, waited, dials, resumed, events;
+    double simulated_s;
+    uint32_t p99_us, worst_us; /* of the worst run */
+};
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: sim_dotstub [--seeds N] [--seed S] "
+                    "[--scenario FAULT[+FAULT...]] [--runs] [--verbose]\n"
+                    "faults:");
+    for (size_t i = 0; i < fault_count(); i++) {
+        fprintf(stderr, " %s", fault_at(i)->name);
+    }
+    fprintf(stderr, "\n");
+    return 64;
+}
+
+static bool take_option(struct options *o, const char *name, const char *value)
+{
+    if (strcmp(name, "--seeds") == 0) {
+        o->seeds = strtoull(value, NULL, 10);
+    } else if (strcmp(name, "--seed") == 0) {
+        o->seed = strtoull(value, NULL, 10);
+    } else if (strcmp(name, "--scenario") == 0) {
+        o->scenario = value;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool parse(int argc, char **argv, struct options *o)
+{
+    *o = (struct options){.seed = 1, .seeds = 0};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--verbose") == 0) {
+            o->is_verbose = true;
+            o->is_per_run = true;
+        } else if (strcmp(argv[i], "--runs") == 0) {
+            o->is_per_run = true;
+        } else if (i + 1 >= argc || !take_option(o, argv[i], argv[i + 1])) {
+            return false;
+        } else {
+            i++;
+        }
+    }
+    return true;
+}
+
+static void add(struct total *t, const struct sim_result *r)
+{
+    t->runs++;
+    t->failed += r->faults > 0;
+    t->asked += r->asked;
+    t->right += r->right;
+    t->servfail += r->servfail;
+    t->truncated += r->truncated;
+    t->excused += r->excused;
+    t->sent += r->sent;
+    t->extra += r->extra;
+    t->waited += r->waited;
+    t->dials += r->dials;
+    t->resumed += r->resumed;
+    t->events += r->events;
+    t->simulated_s += (double)r->simulated_us / 1e6;
+    t->p99_us = r->p99_us > t->p99_us ? r->p99_us : t->p99_us;
+    t->worst_us = r->worst_us > t->worst_us ? r->worst_us : t->worst_us;
+}
+
+static void print_run(uint64_t seed, const struct sim_result *r)
+{
+    printf("seed %" PRIu64 " (%s): trace %016" PRIx64 ", %" PRIu64
+           " queries, %" PRIu64 " right, %" PRIu64 " servfail, %" PRIu64
+           " truncated, %" PRIu64 " extra, %" PRIu64 " waited, %" PRIu64
+           " dials (%" PRIu64 " resumed), p99 %.1f ms, worst %.1f ms\n",
+           seed, r->scenario, r->trace, r->asked, r->right, r->servfail,
+           r->truncated, r->extra, r->waited, r->dials, r->resumed,
+           r->p99_us / 1e3, r->worst_us / 1e3);
+}
+
+static void print_faults(const struct options *o, uint64_t seed,
+                         const struct sim_result *r)
+{
+    uint64_t kept =
+        r->faults < LEDGER_FAULTS_KEPT ? r->faults : LEDGER_FAULTS_KEPT;
+
+    printf("FAILED seed %" PRIu64 " (%s): %" PRIu64 " faults\n", seed,
+           r->scenario, r->faults);
+    for (uint64_t i = 0; i < kept; i++) {
+        printf("  %s\n", r->fault[i]);
+    }
+    printf("  replay: sim_dotstub --seed %" PRIu64 "%s%s --verbose\n", seed,
+           o->scenario != NULL ? " --scenario " : "",
+           o->scenario != NULL ? o->scenario : "");
+}
+
+static void print_total(const struct total *t)
+{
+    printf("%" PRIu64 " runs (%.0f simulated minutes, %" PRIu64
+           " events), %" PRIu64 " failed\n",
+           t->runs, t->simulated_s / 60, t->events, t->failed);
+    printf("queries %" PRIu64 ": right %" PRIu64 ", servfail %" PRIu64
+           " (no server healthy), truncated %" PRIu64 ", client left %" PRIu64
+           "\n",
+           t->asked, t->right, t->servfail, t->truncated, t->excused);
+    printf("upstream queries %" PRIu64 " (%" PRIu64 " extra), without a "
+           "connection though a server was healthy %" PRIu64 ", dials %" PRIu64
+           " (%" PRIu64 " resumed)\n",
+           t->sent, t->extra, t->waited, t->dials, t->resumed);
+    printf("worst run: p99 %.1f ms, worst %.1f ms\n", t->p99_us / 1e3,
+           t->worst_us / 1e3);
+}
+
+/* A run that does not end: the program goes round in circles. */
+static const struct options *stuck_options;
+static uint64_t stuck_seed;
+
+static void on_stuck(int signum)
+{
+    (void)signum;
+    printf("FAILED seed %" PRIu64
+           ": stuck\n  replay: sim_dotstub --seed %" PRIu64 "%s%s --verbose\n",
+           stuck_seed, stuck_seed,
+           stuck_options->scenario != NULL ? " --scenario " : "",
+           stuck_options->scenario != NULL ? stuck_options->scenario : "");
+    fflush(stdout);
+    abort(); /* for a debugger, or the core */
+}
+
+static bool run_seed(const struct options *o, uint64_t seed,
+                     struct sim_result *r)
+{
+    stuck_options = o;
+    stuck_seed = seed;
+    alarm(STUCK_S);
+    bool is_known = sim_run(seed, o->scenario, o->is_verbose, r);
+    alarm(0);
+    return is_known;
+}
+
+/* What runs allocate they free: after the first few, whose memory malloc
+ * keeps, the process stays as it is. */
+static bool is_growing(uint64_t run, size_t *baseline)
+{
+    size_t used = mallinfo2().uordblks;
+
+    if (run < BASELINE_RUNS) {
+        *baseline = used > *baseline ? used : *baseline;
+        return false;
+    }
+    return used > *baseline + GROWTH_MAX;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o;
+    struct total t = {0};
+    struct sim_result r;
+    size_t baseline = 0;
+
+    if (!parse(argc, argv, &o)) {
+        return usage();
+    }
+    if (o.seeds == 0) {
+        o.seeds = o.seed == 1 ? 200 : 1;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGALRM, on_stuck);
+    log_setup(o.is_verbose ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
+    for (uint64_t i = 0; i < o.seeds; i++) {
+        if (!run_seed(&o, o.seed + i, &r)) {
+            return usage();
+        }
+        add(&t, &r);
+        (void)is_growing(i, &baseline);
+        if (o.is_per_run) {
+            print_run(o.seed + i, &r);
+        }
+        if (r.faults > 0) {
+            print_faults(&o, o.seed + i, &r);
+        }
+    }
+    print_total(&t);
+    if (is_growing(t.runs, &baseline)) {
+        printf("FAILED: memory grew past %zu octets\n", baseline);
+        return 1;
+    }
+    return t.failed > 0;
+}
