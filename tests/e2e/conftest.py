@@ -1,0 +1,96 @@
+"""Fixtures that all test files share.
+
+ca, leaf     a throw-away authority and a right certificate for dot.example
+serve        serve(script, leaf=..., **options) starts a scriptable DoT server
+dotstub      dotstub([servers], **config keys) starts the program under test
+
+What was started is stopped at the end of the test; logs are shown when it
+failed.
+"""
+import os
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+
+from lib import behaviours, dotd  # noqa: E402
+from lib.certs import Authority  # noqa: E402
+from lib.dotstub import Dotstub, find_binary  # noqa: E402
+
+
+def pytest_sessionstart():
+    path = find_binary()
+    if not os.access(path, os.X_OK):
+        raise pytest.UsageError(
+            f'{path} is not there: build it, or set DOTSTUB_BIN')
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.when == 'call' and report.failed:
+        for stub in getattr(item, 'dotstubs', []):
+            report.sections.append((str(stub.log_file), stub.log()[-20000:]))
+        for server in getattr(item, 'servers', []):
+            report.sections.append(
+                (f'DoT server {server.address}', server.summary()))
+
+
+@pytest.fixture(scope='session')
+def ca(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp('ca'))
+
+
+@pytest.fixture(scope='session')
+def leaf(ca):
+    return ca.leaf(['dot.example'], ['127.0.0.1', '::1'])
+
+
+@pytest.fixture
+def serve(request, leaf):
+    """Start a scriptable DoT server."""
+    request.node.servers = servers = []
+
+    def start(script=behaviours.serve, leaf=leaf, **options):
+        server = dotd.Server(leaf, script, **options).start()
+        servers.append(server)
+        return server
+    yield start
+    errors = []
+    for server in servers:
+        server.stop()
+        errors += server.errors
+    if errors:
+        raise errors[0]
+
+
+@pytest.fixture
+def dotstub(request, tmp_path, ca):
+    """Start the program; by default it listens when this returns."""
+    request.node.dotstubs = stubs = []
+
+    def start(servers, wait=True, ready=None, **config):
+        """ready: wait until these servers have a verified connection."""
+        config.setdefault('ca_file', ca.file)
+        stub = Dotstub(tmp_path, servers, label=f'dotstub{len(stubs)}',
+                       **config)
+        stubs.append(stub)
+        stub.start(wait)
+        for server in ready or []:
+            server.wait_ready()
+        return stub
+    yield start
+    codes = [(stub, stub.stop()) for stub in stubs]
+    for stub, code in codes:
+        text = stub.log()
+        assert 'Sanitizer' not in text, text
+        assert code in (0, None, *getattr(stub, 'expected_codes', ())), (
+            f'dotstub ended with {code}:\n{text}')
+
+
+@pytest.fixture
+def straight(serve, dotstub):
+    """The straight line: one good server, dotstub in front. A pair."""
+    server = serve()
+    return dotstub([server], ready=[server]), server

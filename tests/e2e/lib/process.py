@@ -1,0 +1,111 @@
+"""Child processes: started, watched and ended by their own pid.
+
+A child dies with the thread that started it (PR_SET_PDEATHSIG), so that an
+interrupted test run leaves nothing behind. Its output goes to a file, which
+the caller shows when something fails.
+"""
+import ctypes
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def wait_until(condition, timeout_s, what, step_s=0.005):
+    """Poll until condition() is true; its value. AssertionError if never."""
+    end = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            text = what() if callable(what) else what
+            raise AssertionError(f'not within {timeout_s} s: {text}')
+        time.sleep(step_s)
+
+
+class Process:
+    """One program, its output in log_file."""
+
+    def __init__(self, argv, log_file, env=None, cwd=None, stdin=None):
+        self.argv = [str(a) for a in argv]
+        self.log_file = pathlib.Path(log_file)
+        self._log = open(self.log_file, 'ab')
+        self.popen = subprocess.Popen(
+            self.argv, stdin=stdin or subprocess.DEVNULL, stdout=self._log,
+            stderr=self._log, env=env, cwd=cwd, preexec_fn=die_with_parent)
+        self.pid = self.popen.pid
+
+    def log(self):
+        return self.log_file.read_text(errors='replace')
+
+    def is_running(self):
+        return self.popen.poll() is None
+
+    def signal(self, number):
+        if self.is_running():
+            os.kill(self.pid, number)
+
+    def wait(self, timeout_s=10):
+        """The exit code (negative: killed by that signal)."""
+        return self.popen.wait(timeout_s)
+
+    def stop(self, timeout_s=5):
+        """SIGTERM, then SIGKILL; the exit code."""
+        if self.is_running():
+            self.popen.send_signal(signal.SIGTERM)
+            try:
+                self.popen.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+                self.popen.wait(timeout_s)
+        self._log.close()
+        return self.popen.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+_TABLES = {'udp': ('07', ('udp', 'udp6')), 'tcp': ('0A', ('tcp', 'tcp6'))}
+
+
+def is_bound(pid, kind, port):
+    """Does a socket listen on the port, in the process's network namespace?
+
+    Read from /proc, so that the program under test sees no traffic.
+    """
+    state, tables = _TABLES[kind]
+    want = f'{port:04X}'
+    for table in tables:
+        try:
+            lines = pathlib.Path(f'/proc/{pid}/net/{table}').read_text()
+        except OSError:
+            continue
+        for line in lines.splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == state and fields[1].endswith(':' + want):
+                return True
+    return False
+
+
+def wait_bound(process, ports, timeout_s=5):
+    """Wait until the process listens. ports: pairs such as ('udp', 53)."""
+    def bound():
+        if not process.is_running():
+            raise AssertionError(
+                f'{process.argv[0]} ended with {process.popen.returncode}:\n'
+                + process.log())
+        return all(is_bound(process.pid, k, p) for k, p in ports)
+    wait_until(bound, timeout_s, lambda: f'{process.argv[0]} listens on '
+               f'{ports}:\n{process.log()}')
