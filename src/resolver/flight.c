@@ -20,14 +20,13 @@
 
 /* ---- the table ---- */
 
-int flights_init(struct resolver *r)
+void flights_init(struct resolver *r)
 {
     for (size_t i = 0; i < FLIGHT_BUCKETS; i++) {
         list_init(&r->buckets[i]);
     }
     slab_init(&r->flights, sizeof(struct flight),
               (size_t)r->config->max_queries + FLIGHT_REFRESH_MAX);
-    return 0;
 }
 
 static uint64_t hash_of(const uint8_t key[SIPHASH_KEY_LEN],

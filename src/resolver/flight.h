@@ -61,7 +61,7 @@ struct resolver {
     struct resolver_stats stats;
 };
 
-int flights_init(struct resolver *r);
+void flights_init(struct resolver *r);
 
 /* Ends all flights; no query may wait. */
 void flights_finish(struct resolver *r);

@@ -167,12 +167,22 @@ static bool is_unbelievable(const struct dns_response *r)
            (r->rcode == DNS_RCODE_NOERROR || r->rcode == DNS_RCODE_NXDOMAIN);
 }
 
+/* The query in slot was answered, whoever waits for it. */
+static void conn_answered(struct upstream_conn *c, uint32_t slot)
+{
+    uint64_t sent_us = c->slots[slot].sent_us;
+
+    conn_slot_free(c, slot);
+    conn_heard(c);
+    c->answers++;
+    server_answered(c->server, sent_us);
+}
+
 /* An answer that no client waits for: late, or to our own question. */
 static int conn_answer_to_none(struct upstream_conn *c, uint32_t slot,
                                const struct dns_response *r)
 {
     bool is_probe = c->slots[slot].is_probe;
-    uint64_t sent_us = c->slots[slot].sent_us;
 
     if (is_probe && (is_unbelievable(r) ||
                      (r->has_question && (r->question.name_len != 1 ||
@@ -180,10 +190,7 @@ static int conn_answer_to_none(struct upstream_conn *c, uint32_t slot,
         return ERR_DNS_FORM;
     }
     c->server->pool->stats.late += !is_probe;
-    conn_slot_free(c, slot);
-    conn_heard(c);
-    c->answers++;
-    server_answered(c->server, sent_us);
+    conn_answered(c, slot);
     return 0;
 }
 
@@ -207,7 +214,6 @@ static int conn_answer(struct upstream_conn *c, struct span message)
         return 0;
     }
     struct upstream_request *req = c->slots[i].req;
-    uint64_t sent_us = c->slots[i].sent_us;
     if (req == NULL) {
         return conn_answer_to_none(c, i, &response);
     }
@@ -217,11 +223,8 @@ static int conn_answer(struct upstream_conn *c, struct span message)
         return ERR_DNS_FORM;
     }
     p->stats.answers++;
-    conn_heard(c);
-    c->answers++;
     pool_detach(req, c);
-    conn_slot_free(c, i);
-    server_answered(c->server, sent_us);
+    conn_answered(c, i);
     pool_answer(req, c->server, message, &response);
     return 0;
 }

@@ -38,7 +38,6 @@ enum {
     /* Suspended for longer than this, peers may have forgotten us. */
     SLEEP_MS = 1000,
     CONN_SLOTS_FIRST = 32,
-    CONN_SLOTS_MAX = 4096, /* config: queries_per_connection */
     CONN_BACKLOG_MAX = 256 * 1024,
     CONN_INPUT_MAX = 256 * 1024,
     CONN_RECORD_MAX = 16384, /* octets that tls_session_send() takes */
