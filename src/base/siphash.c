@@ -1,5 +1,5 @@
 /*
- * SipHash-1-3. Four words of state take in one word of the message after the
+ * SipHash-c-d. Four words of state take in one word of the message after the
  * other; the last word has the length in its highest octet.
  */
 #include "base/siphash.h"
@@ -37,15 +37,23 @@ static inline void sip_round(struct sip *s)
     s->v2 = rotated(s->v2, 32);
 }
 
-static inline void sip_take(struct sip *s, uint64_t word)
+static inline void sip_rounds(struct sip *s, int rounds)
+{
+    for (int i = 0; i < rounds; i++) {
+        sip_round(s);
+    }
+}
+
+static inline void sip_take(struct sip *s, uint64_t word, int c_rounds)
 {
     s->v3 ^= word;
-    sip_round(s);
+    sip_rounds(s, c_rounds);
     s->v0 ^= word;
 }
 
-uint64_t siphash(const uint8_t key[SIPHASH_KEY_LEN], const void *octets,
-                 size_t len)
+/* The rounds are constants where it is called: the loops unroll. */
+static inline uint64_t sip_hash(const uint8_t *key, const uint8_t *p,
+                                size_t len, int c_rounds, int d_rounds)
 {
     uint64_t k0 = word_at(key);
     uint64_t k1 = word_at(key + 8);
@@ -55,20 +63,29 @@ uint64_t siphash(const uint8_t key[SIPHASH_KEY_LEN], const void *octets,
         k0 ^ 0x6c7967656e657261,
         k1 ^ 0x7465646279746573,
     };
-    const uint8_t *p = octets;
     uint64_t last = (uint64_t)len << 56;
 
     for (size_t i = 0; i < len / 8; i++) {
-        sip_take(&s, word_at(p));
+        sip_take(&s, word_at(p), c_rounds);
         p += 8;
     }
     for (size_t i = 0; i < len % 8; i++) {
         last |= (uint64_t)p[i] << (8 * i);
     }
-    sip_take(&s, last);
+    sip_take(&s, last, c_rounds);
     s.v2 ^= 0xff;
-    sip_round(&s);
-    sip_round(&s);
-    sip_round(&s);
+    sip_rounds(&s, d_rounds);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t siphash(const uint8_t key[SIPHASH_KEY_LEN], const void *octets,
+                 size_t len)
+{
+    return sip_hash(key, octets, len, 1, 3);
+}
+
+uint64_t siphash_2_4(const uint8_t key[SIPHASH_KEY_LEN], const void *octets,
+                     size_t len)
+{
+    return sip_hash(key, octets, len, 2, 4);
 }
