@@ -7,169 +7,16 @@
 #include "dns/build.h"
 
 #include "base/err.h"
-#include "dns/name.h"
+#include "dns/put.h"
 
 #include <assert.h>
 #include <string.h>
 
 enum {
-    OPTION_HEAD_LEN = 4,
     EDE_CODE_LEN = 2,
     EDE_TEXT_MAX = 255,
     KEEPALIVE_LEN = 2,
-    RECORD_FIXED_LEN = 10,
-    OPT_FLAG_DO = 0x8000,
 };
-
-/* Offsets in the header: RFC 1035 section 4.1.1. */
-enum {
-    AT_FLAGS = 2,
-    AT_QDCOUNT = 4,
-    AT_ANCOUNT = 6,
-    AT_NSCOUNT = 8,
-    AT_ARCOUNT = 10
-};
-
-static uint8_t *put(uint8_t *p, const void *octets, size_t len)
-{
-    if (len > 0) {
-        memcpy(p, octets, len);
-    }
-    return p + len;
-}
-
-static uint8_t *put_option_head(uint8_t *p, unsigned code, size_t len)
-{
-    dns_put16(p, code);
-    dns_put16(p + 2, (unsigned)len);
-    return p + OPTION_HEAD_LEN;
-}
-
-/* The record up to its RDATA: RFC 6891 section 6.1.2, version 0. */
-static uint8_t *put_opt_head(uint8_t *p, unsigned udp_size, unsigned rcode,
-                             bool has_do, size_t options_len)
-{
-    p[0] = 0;
-    dns_put16(p + 1, DNS_TYPE_OPT);
-    dns_put16(p + 3, udp_size);
-    dns_put16(p + 5, rcode >> 4 << 8);
-    dns_put16(p + 7, has_do ? OPT_FLAG_DO : 0);
-    dns_put16(p + 9, (unsigned)options_len);
-    return p + DNS_OPT_FIXED_LEN;
-}
-
-/* Write the records of msg from offset at on, all but opt. */
-static uint8_t *put_records(uint8_t *p, struct span msg, size_t at,
-                            const struct dns_opt *opt)
-{
-    size_t after = opt->at + opt->len;
-
-    if (opt->is_present) {
-        p = put(p, msg.ptr + at, opt->at - at);
-        at = after;
-    }
-    return put(p, msg.ptr + at, msg.len - at);
-}
-
-static void put_counts(uint8_t *header, unsigned questions, unsigned answers,
-                       unsigned authorities, unsigned additional)
-{
-    dns_put16(header + AT_QDCOUNT, questions);
-    dns_put16(header + AT_ANCOUNT, answers);
-    dns_put16(header + AT_NSCOUNT, authorities);
-    dns_put16(header + AT_ARCOUNT, additional);
-}
-
-/* ---- towards a server ---- */
-
-/*
- * Octets that the options of our OPT take in a query which has len octets
- * without them: a padding option that fills a block, or what the longest
- * message leaves (RFC 8467 section 4.1).
- */
-static size_t padding_len(size_t len, size_t block)
-{
-    size_t whole;
-
-    if (block == 0 || len + OPTION_HEAD_LEN > DNS_MESSAGE_MAX) {
-        return 0;
-    }
-    whole = (len + OPTION_HEAD_LEN + block - 1) / block * block;
-    return (whole < DNS_MESSAGE_MAX ? whole : DNS_MESSAGE_MAX) - len;
-}
-
-/*
- * Octets of the TSIG record that ends the count records of msg from at on, 0
- * when another one does. Nothing may follow a TSIG (RFC 8945 section 5.1).
- */
-static size_t last_tsig_len(struct span msg, size_t at, unsigned count)
-{
-    size_t len = 0;
-    unsigned type = 0;
-
-    for (unsigned i = 0; i < count; i++) {
-        int name_len = dns_name_skip(msg, at);
-        if (name_len < 0) {
-            return 0; /* not a message that dns_query_parse() accepted */
-        }
-        type = dns_get16(msg.ptr + at + (size_t)name_len);
-        len = (size_t)name_len + RECORD_FIXED_LEN;
-        len += dns_get16(msg.ptr + at + len - 2);
-        at += len;
-    }
-    return type == DNS_TYPE_TSIG ? len : 0;
-}
-
-/*
- * Write the client's own records behind header and question, which end at
- * *p. Returns the octets at the end that our OPT has to go before.
- */
-static size_t put_extra(uint8_t **p, struct span msg, const struct dns_query *q,
-                        const uint8_t *out)
-{
-    size_t at = (size_t)(*p - out);
-    unsigned in_additional = dns_get16(msg.ptr + AT_ARCOUNT);
-
-    *p = put_records(*p, msg, at, &q->opt);
-    if (in_additional == (q->opt.is_present ? 1 : 0)) {
-        return 0; /* the last record is of another section */
-    }
-    return last_tsig_len(span_of(out, (size_t)(*p - out)), at, q->extra_count);
-}
-
-int dns_build_upstream(struct span msg, const struct dns_query *q,
-                       unsigned pad_block, uint8_t *out, size_t cap)
-{
-    size_t head = DNS_HEADER_LEN + dns_question_len(&q->question);
-    size_t bare = msg.len - q->opt.len + DNS_OPT_FIXED_LEN;
-    size_t options = padding_len(bare, pad_block);
-    unsigned kept = DNS_OPCODE_MASK | DNS_FLAG_RD | DNS_FLAG_Z | DNS_FLAG_CD;
-    uint8_t *p = out;
-    size_t tail = 0;
-
-    if (bare > DNS_MESSAGE_MAX || bare + options > cap) {
-        return ERR_DNS_SPACE;
-    }
-    p = put(p, msg.ptr, head);
-    dns_put16(out, 0);
-    dns_put16(out + AT_FLAGS, (q->flags & kept) | DNS_FLAG_AD);
-    if (q->extra_count > 0) {
-        tail = put_extra(&p, msg, q, out);
-        p -= tail;
-        memmove(p + DNS_OPT_FIXED_LEN + options, p, tail);
-    }
-    if (!q->opt.is_present) {
-        dns_put16(out + AT_ARCOUNT, dns_get16(out + AT_ARCOUNT) + 1u);
-    }
-    p = put_opt_head(p, DNS_UPSTREAM_UDP_SIZE, 0, q->opt.has_do, options);
-    if (options > 0) {
-        p = put_option_head(p, DNS_OPTION_PADDING, options - OPTION_HEAD_LEN);
-        memset(p, 0, options - OPTION_HEAD_LEN);
-    }
-    return (int)(bare + options);
-}
-
-/* ---- towards a client ---- */
 
 void dns_asker_init(struct dns_asker *a, const struct dns_query *q,
                     const uint8_t *question, bool is_tcp, uint16_t max_udp_size)
@@ -201,6 +48,7 @@ struct opt_plan {
     const struct dns_opt *server; /* whose errors are carried, or NULL */
     unsigned rcode;
     bool has_do;
+    bool has_cookie;
     bool has_keepalive;
     bool has_ede;    /* extra's */
     size_t text_len; /* octets of extra's text */
@@ -234,10 +82,10 @@ static size_t server_ede(const struct dns_opt *server, uint8_t *p)
             continue;
         }
         if (p != NULL) {
-            p = put_option_head(p, DNS_OPTION_EDE, value.len);
-            p = put(p, value.ptr, value.len);
+            p = dns_put_option_head(p, DNS_OPTION_EDE, value.len);
+            p = dns_put(p, value.ptr, value.len);
         }
-        len += OPTION_HEAD_LEN + value.len;
+        len += DNS_OPTION_HEAD_LEN + value.len;
     }
     return len;
 }
@@ -247,10 +95,13 @@ static size_t options_len(const struct opt_plan *o)
     size_t len = o->ede_len;
 
     if (o->has_ede) {
-        len += OPTION_HEAD_LEN + EDE_CODE_LEN + o->text_len;
+        len += DNS_OPTION_HEAD_LEN + EDE_CODE_LEN + o->text_len;
+    }
+    if (o->has_cookie) {
+        len += DNS_OPTION_HEAD_LEN + DNS_COOKIE_LEN;
     }
     if (o->has_keepalive) {
-        len += OPTION_HEAD_LEN + KEEPALIVE_LEN;
+        len += DNS_OPTION_HEAD_LEN + KEEPALIVE_LEN;
     }
     return len;
 }
@@ -259,16 +110,21 @@ static uint8_t *put_opt(uint8_t *p, const struct opt_plan *o)
 {
     const struct dns_extra *extra = o->extra;
 
-    p = put_opt_head(p, extra->udp_size, o->rcode, o->has_do, options_len(o));
+    p = dns_put_opt_head(p, extra->udp_size, o->rcode, o->has_do,
+                         options_len(o));
+    if (o->has_cookie) {
+        p = dns_put_option_head(p, DNS_OPTION_COOKIE, DNS_COOKIE_LEN);
+        p = dns_put(p, extra->cookie, DNS_COOKIE_LEN);
+    }
     if (o->has_keepalive) {
-        p = put_option_head(p, DNS_OPTION_KEEPALIVE, KEEPALIVE_LEN);
+        p = dns_put_option_head(p, DNS_OPTION_KEEPALIVE, KEEPALIVE_LEN);
         dns_put16(p, extra->keepalive);
         p += KEEPALIVE_LEN;
     }
     if (o->has_ede) {
-        p = put_option_head(p, DNS_OPTION_EDE, EDE_CODE_LEN + o->text_len);
+        p = dns_put_option_head(p, DNS_OPTION_EDE, EDE_CODE_LEN + o->text_len);
         dns_put16(p, (unsigned)extra->ede);
-        p = put(p + EDE_CODE_LEN, extra->ede_text, o->text_len);
+        p = dns_put(p + EDE_CODE_LEN, extra->ede_text, o->text_len);
     }
     if (o->ede_len > 0) {
         p += server_ede(o->server, p);
@@ -286,6 +142,7 @@ static struct opt_plan plan_opt(const struct dns_asker *a,
         .extra = extra,
         .rcode = rcode,
         .has_do = a->has_do,
+        .has_cookie = extra->cookie != NULL,
         .has_keepalive = a->wants_keepalive,
         .has_ede = has_ede,
         .text_len =
@@ -313,10 +170,10 @@ static uint8_t *put_head(uint8_t *out, const struct dns_asker *a,
     unsigned kept = DNS_OPCODE_MASK | DNS_FLAG_RD | DNS_FLAG_CD;
 
     dns_put16(out, a->id);
-    dns_put16(out + AT_FLAGS, DNS_FLAG_QR | flags | (a->flags & kept) |
-                                  (rcode & DNS_RCODE_MASK));
-    put_counts(out, a->question_len > 0 ? 1 : 0, 0, 0, a->has_opt ? 1 : 0);
-    return put(out + DNS_HEADER_LEN, a->question, a->question_len);
+    dns_put16(out + DNS_AT_FLAGS, DNS_FLAG_QR | flags | (a->flags & kept) |
+                                      (rcode & DNS_RCODE_MASK));
+    dns_put_counts(out, a->question_len > 0 ? 1 : 0, 0, 0, a->has_opt ? 1 : 0);
+    return dns_put(out + DNS_HEADER_LEN, a->question, a->question_len);
 }
 
 /* Flags of the server that go to the client: RFC 6840 section 5.8 on AD. */
@@ -331,21 +188,28 @@ static unsigned server_flags(const struct dns_asker *a,
     return r->flags & passed;
 }
 
-/* RFC 2181 section 9: rather nothing than part of it. */
+/*
+ * RFC 2181 section 9: rather nothing than part of it. The cookie stays: who has
+ * sent one may not believe an answer without (RFC 7873 section 5.3).
+ */
 static int build_truncated(const struct dns_asker *a, unsigned flags,
-                           const struct opt_plan *plan, uint8_t *out,
+                           const struct opt_plan *whole, uint8_t *out,
                            size_t cap)
 {
-    size_t opt_len = a->has_opt ? DNS_OPT_FIXED_LEN : 0;
+    struct opt_plan plan = {.extra = whole->extra,
+                            .rcode = whole->rcode,
+                            .has_do = whole->has_do,
+                            .has_cookie = whole->has_cookie};
+    size_t opt_len = a->has_opt ? DNS_OPT_FIXED_LEN + options_len(&plan) : 0;
     size_t len = DNS_HEADER_LEN + a->question_len + opt_len;
     uint8_t *p;
 
     if (len > cap) {
         return ERR_DNS_SPACE;
     }
-    p = put_head(out, a, flags | DNS_FLAG_TC, plan->rcode);
+    p = put_head(out, a, flags | DNS_FLAG_TC, plan.rcode);
     if (a->has_opt) {
-        (void)put_opt_head(p, plan->extra->udp_size, plan->rcode, a->has_do, 0);
+        (void)put_opt(p, &plan);
     }
     return (int)len;
 }
@@ -398,9 +262,9 @@ int dns_build_answer(const struct dns_asker *a, struct span msg,
     additional -= r->opt.is_present ? 1 : 0;
     additional += a->has_opt ? 1 : 0;
     p = put_head(out, a, flags, plan.rcode);
-    put_counts(out, a->question_len > 0 ? 1 : 0, r->answer_count,
-               r->authority_count, additional);
-    p = put_records(p, msg, at, &r->opt);
+    dns_put_counts(out, a->question_len > 0 ? 1 : 0, r->answer_count,
+                   r->authority_count, additional);
+    p = dns_put_records(p, msg, at, &r->opt);
     if (a->has_opt) {
         (void)put_opt(p, &plan);
     }
@@ -432,4 +296,37 @@ int dns_build_error(const struct dns_asker *a, unsigned rcode,
         (void)put_opt(p, &plan);
     }
     return (int)len;
+}
+
+/* Octets of the cut form of OPT o, which move to p. */
+static size_t move_opt(uint8_t *p, const uint8_t *msg, const struct dns_opt *o)
+{
+    struct span cookie;
+    size_t cursor = 0;
+    size_t len = DNS_OPT_FIXED_LEN;
+
+    memmove(p, msg + o->at, DNS_OPT_FIXED_LEN);
+    if (dns_opt_next(o, DNS_OPTION_COOKIE, &cursor, &cookie)) {
+        memmove(p + len, cookie.ptr - DNS_OPTION_HEAD_LEN,
+                DNS_OPTION_HEAD_LEN + cookie.len);
+        len += DNS_OPTION_HEAD_LEN + cookie.len;
+    }
+    dns_put16(p + DNS_OPT_FIXED_LEN - 2, (unsigned)(len - DNS_OPT_FIXED_LEN));
+    return len;
+}
+
+size_t dns_cut_answer(uint8_t *msg, size_t len)
+{
+    struct dns_response r = {.flags = dns_get16(msg + DNS_AT_FLAGS)};
+    size_t cut = DNS_HEADER_LEN;
+
+    if (dns_response_parse(span_of(msg, len), &r) == 0) {
+        cut += r.has_question ? dns_question_len(&r.question) : 0;
+    } /* else nothing but the header is sure */
+    if (r.opt.is_present) {
+        cut += move_opt(msg + cut, msg, &r.opt);
+    }
+    dns_put16(msg + DNS_AT_FLAGS, r.flags | DNS_FLAG_TC);
+    dns_put_counts(msg, r.has_question ? 1 : 0, 0, 0, r.opt.is_present ? 1 : 0);
+    return cut;
 }

@@ -239,11 +239,23 @@ static enum dns_verdict judge_type(uint16_t type)
     }
 }
 
+/* Few clients send options, and then one or two. */
+static void read_client_options(struct dns_query *out)
+{
+    size_t cursor = 0;
+    struct span value;
+
+    out->has_keepalive =
+        dns_opt_next(&out->opt, DNS_OPTION_KEEPALIVE, &cursor, &value);
+    cursor = 0;
+    if (dns_opt_next(&out->opt, DNS_OPTION_COOKIE, &cursor, &value)) {
+        out->cookie = value;
+    }
+}
+
 enum dns_verdict dns_query_parse(struct span msg, struct dns_query *out)
 {
     int err;
-    size_t cursor = 0;
-    struct span value;
 
     *out = (struct dns_query){0};
     if (msg.len < DNS_HEADER_LEN || (msg.ptr[2] & 0x80) != 0) {
@@ -252,9 +264,9 @@ enum dns_verdict dns_query_parse(struct span msg, struct dns_query *out)
     out->id = dns_get16(msg.ptr);
     out->flags = dns_get16(msg.ptr + 2);
     err = walk_query(msg, out);
-    out->has_keepalive =
-        out->opt.options.len > 0 &&
-        dns_opt_next(&out->opt, DNS_OPTION_KEEPALIVE, &cursor, &value);
+    if (out->opt.options.len > 0) {
+        read_client_options(out);
+    }
     if ((out->flags & DNS_OPCODE_MASK) != 0) {
         return DNS_QUERY_NOTIMP;
     }
@@ -265,6 +277,21 @@ enum dns_verdict dns_query_parse(struct span msg, struct dns_query *out)
         return DNS_QUERY_BADVERS;
     }
     return judge_type(out->question.type);
+}
+
+/* RFC 7828 section 3.1: a server's option has a timeout. */
+static void read_server_options(struct dns_response *r)
+{
+    size_t cursor = 0;
+    struct span value;
+
+    while (dns_opt_next(&r->opt, DNS_OPTION_KEEPALIVE, &cursor, &value)) {
+        if (value.len == 2) {
+            r->has_keepalive = true;
+            r->keepalive = dns_get16(value.ptr);
+            return;
+        }
+    }
 }
 
 int dns_response_parse(struct span msg, struct dns_response *out)
@@ -304,6 +331,9 @@ int dns_response_parse(struct span msg, struct dns_response *out)
         r.answer_count + r.authority_count + r.additional_count >
             (r.opt.is_present ? 1 : 0)) {
         return ERR_DNS_FORM;
+    }
+    if (r.opt.options.len > 0) {
+        read_server_options(&r);
     }
     r.rcode = (uint16_t)(r.opt.rcode_high << 4 | (r.flags & DNS_RCODE_MASK));
     *out = r;

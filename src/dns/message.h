@@ -51,6 +51,8 @@ struct dns_query {
     struct dns_opt opt;
     uint16_t extra_count; /* records besides question and OPT */
     bool has_keepalive;   /* option 11 in OPT, RFC 7828 */
+    struct span cookie;   /* data of the first option 10, RFC 7873; it may be
+                             empty; ptr NULL: there is none */
 };
 
 /* What to do with a message that came from a client. */
@@ -84,6 +86,8 @@ struct dns_response {
     struct dns_question question; /* valid when has_question */
     uint16_t answer_count, authority_count, additional_count;
     struct dns_opt opt;
+    bool has_keepalive; /* the server told its timeout, RFC 7828 */
+    uint16_t keepalive; /* … in units of 100 ms; 0: close it now */
 };
 
 /*

@@ -5,9 +5,12 @@
 #include "dns/wire.h"
 
 #include "base/attr.h"
+#include "base/err.h"
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
 struct code_text {
     unsigned code;
@@ -53,6 +56,22 @@ static const char *code_text(const struct code_text *table, size_t count,
 const char *dns_type_text(uint16_t type, char text[16])
 {
     return code_text(types, COUNT_OF(types), "TYPE", type, text);
+}
+
+int dns_type_from_text(const char *text)
+{
+    char *end;
+
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        if (strcasecmp(types[i].text, text) == 0) {
+            return (int)types[i].code;
+        }
+    }
+    if (strncasecmp(text, "TYPE", 4) != 0 || text[4] < '0' || text[4] > '9') {
+        return ERR_INVAL;
+    }
+    unsigned long code = strtoul(text + 4, &end, 10);
+    return *end == '\0' && code <= UINT16_MAX ? (int)code : ERR_INVAL;
 }
 
 const char *dns_rcode_text(unsigned rcode, char text[16])

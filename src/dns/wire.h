@@ -5,6 +5,8 @@
 #ifndef DNS_WIRE_H
 #define DNS_WIRE_H
 
+#include "base/attr.h"
+
 #include <stdint.h>
 
 enum {
@@ -111,6 +113,9 @@ static inline void dns_put32(uint8_t *p, uint32_t value)
 
 /* "A", "AAAA" … or "TYPE65280" (RFC 3597); returns text. */
 const char *dns_type_text(uint16_t type, char text[16]);
+
+/* The same backwards, any case. Returns the type (0-65535) | ERR_INVAL. */
+MUST_USE int dns_type_from_text(const char *text);
 
 /* "NOERROR", "SERVFAIL" … or "RCODE12"; returns text. */
 const char *dns_rcode_text(unsigned rcode, char text[16]);

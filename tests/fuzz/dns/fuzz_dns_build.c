@@ -16,6 +16,7 @@ static uint8_t out[DNS_MESSAGE_MAX];
 /* What a choice octet means. */
 struct choice {
     bool is_tcp, has_small_cap, has_ede, has_text, is_without_question;
+    bool has_options; /* ours: cookie, keepalive, client subnet */
     unsigned pad_block;
 };
 
@@ -30,11 +31,13 @@ static struct choice choose(uint8_t octet)
         .has_text = (octet & 8) != 0,
         .is_without_question = (octet & 16) != 0,
         .pad_block = blocks[octet >> 5 & 3],
+        .has_options = (octet & 128) != 0,
     };
 }
 
 static struct dns_extra make_extra(const struct choice *c)
 {
+    static const uint8_t cookie[DNS_COOKIE_LEN] = {1, 2, 3};
     static const char text[] = "dot.example.net: timed out; d\xc3\xb6t.example";
 
     return (struct dns_extra){
@@ -42,15 +45,22 @@ static struct dns_extra make_extra(const struct choice *c)
         .ede_text = c->has_text ? text : NULL,
         .udp_size = 1232,
         .keepalive = 100,
+        .cookie = c->has_options ? cookie : NULL,
     };
 }
 
-/* Only padding, all of it zero. */
-static void require_padding_only(const struct dns_opt *o)
+/* What we asked for, then padding, all of it zero. */
+static void require_options(const struct dns_opt *o, const struct choice *c)
 {
+    static const uint8_t ours[] = {0, 11, 0, 0, 0, 8, 0, 4, 0, 1, 0, 0};
     struct span value = {NULL, 0};
     size_t cursor = 0;
 
+    if (c->has_options && o->options.len > 0) {
+        REQUIRE(o->options.len >= sizeof(ours));
+        REQUIRE(memcmp(o->options.ptr, ours, sizeof(ours)) == 0);
+        cursor = sizeof(ours);
+    }
     if (dns_opt_next(o, DNS_OPTION_PADDING, &cursor, &value)) {
         for (size_t i = 0; i < value.len; i++) {
             REQUIRE(value.ptr[i] == 0);
@@ -63,7 +73,12 @@ static void try_upstream(struct span msg, const struct dns_query *q,
                          const struct choice *c)
 {
     size_t cap = c->has_small_cap ? DNS_UPSTREAM_PLAIN_MAX : sizeof(out);
-    int len = dns_build_upstream(msg, q, c->pad_block, out, cap);
+    const struct dns_upstream_options options = {
+        .pad_block = c->pad_block,
+        .has_keepalive = c->has_options,
+        .has_ecs_zero = c->has_options,
+    };
+    int len = dns_build_upstream(msg, q, &options, out, cap);
     struct dns_query got;
 
     if (len < 0) {
@@ -80,8 +95,9 @@ static void try_upstream(struct span msg, const struct dns_query *q,
     REQUIRE(dns_question_len(&got.question) == dns_question_len(&q->question));
     REQUIRE(memcmp(got.question.name, q->question.name,
                    dns_question_len(&q->question)) == 0);
-    require_padding_only(&got.opt);
-    if (c->pad_block > 0 && len < DNS_MESSAGE_MAX - 4) {
+    require_options(&got.opt, c);
+    REQUIRE((size_t)len <= msg.len + DNS_UPSTREAM_OPT_MAX + c->pad_block);
+    if (c->pad_block > 0 && len < DNS_MESSAGE_MAX - 16) {
         REQUIRE((size_t)len % c->pad_block == 0);
     }
 }
@@ -106,6 +122,21 @@ static struct dns_response require_answer(const struct dns_asker *a, int len)
     return got;
 }
 
+/* Cut what is in out. */
+static void try_cut(const struct dns_asker *a, int len, unsigned rcode)
+{
+    size_t cut = dns_cut_answer(out, (size_t)len);
+    size_t most = DNS_HEADER_LEN + (size_t)a->question_len;
+    struct dns_response got = require_answer(a, (int)cut);
+
+    most += a->has_opt ? DNS_OPT_FIXED_LEN + 4 + DNS_COOKIE_LEN : 0;
+    REQUIRE(cut <= (size_t)len && cut <= most);
+    REQUIRE((got.flags & DNS_FLAG_TC) != 0 && got.rcode == rcode);
+    REQUIRE(got.answer_count + got.authority_count == 0);
+    REQUIRE(got.additional_count == (a->has_opt ? 1 : 0));
+    REQUIRE(dns_cut_answer(out, cut) == cut);
+}
+
 static void try_answer(const struct dns_asker *a, struct span msg,
                        const struct choice *c)
 {
@@ -128,12 +159,14 @@ static void try_answer(const struct dns_asker *a, struct span msg,
     if ((got.flags & DNS_FLAG_TC) != 0) {
         REQUIRE(got.answer_count + got.authority_count == 0);
         REQUIRE(got.additional_count == (a->has_opt ? 1 : 0));
+        try_cut(a, len, got.rcode);
         return;
     }
     REQUIRE(got.answer_count == r.answer_count);
     REQUIRE(got.authority_count == r.authority_count);
     REQUIRE(got.additional_count - got.opt.is_present ==
             r.additional_count - r.opt.is_present);
+    try_cut(a, len, got.rcode);
 }
 
 /* The server's message: header, the question asked, and what is left. */
@@ -173,6 +206,7 @@ static void try_error(const struct dns_query *q, const struct choice *c)
     REQUIRE(len <= DNS_UDP_MIN);
     got = require_answer(&a, len);
     REQUIRE(got.rcode == (a.has_opt ? DNS_RCODE_BADVERS : DNS_RCODE_SERVFAIL));
+    try_cut(&a, len, got.rcode);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t len)

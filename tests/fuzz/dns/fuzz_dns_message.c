@@ -85,6 +85,9 @@ static void try_query(struct span msg)
     }
     REQUIRE(q.id == dns_get16(msg.ptr));
     require_opt(msg, &q.opt);
+    if (q.cookie.ptr != NULL) {
+        REQUIRE(is_inside(q.opt.options, q.cookie));
+    }
     if (q.question.name != NULL) {
         require_question(msg, &q.question);
     }
@@ -106,6 +109,7 @@ static void try_response(struct span msg)
     }
     REQUIRE((r.flags & DNS_FLAG_QR) != 0);
     REQUIRE(r.rcode <= 0xfff);
+    REQUIRE(r.has_keepalive <= (r.opt.options.len >= 6));
     require_opt(msg, &r.opt);
     if (r.has_question) {
         require_question(msg, &r.question);

@@ -401,7 +401,7 @@ static void errors_say_what_and_why(void **state)
     for (size_t i = 0; i < COUNT_OF(error_cases); i++) {
         const struct error_case *c = &error_cases[i];
         struct dns_asker a = make_asker(c->asked, c->has_opt, false);
-        struct dns_extra extra = {c->ede, c->text, 1232, 0};
+        struct dns_extra extra = {c->ede, c->text, 1232, 0, NULL};
         struct made want = {.len = 0};
         int len = dns_build_error(&a, c->rcode, &extra, out.octets, 512);
 

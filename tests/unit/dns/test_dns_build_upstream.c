@@ -1,6 +1,7 @@
 /*
  * Queries towards a server: each is read back by the parser, and compared with
- * what RFC 6891 (OPT), 7830 and 8467 (padding) and 8945 (TSIG) ask for.
+ * what RFC 6891 (OPT), 7828 (keepalive), 7830 and 8467 (padding), 7871 (client
+ * subnet) and 8945 (TSIG) ask for.
  */
 #include "base/attr.h"
 #include "base/err.h"
@@ -21,18 +22,25 @@ static struct made in;
 static struct made out;
 
 /* Build from what is in `in`, into memory of exactly cap octets. */
-static int upstream_within(unsigned pad_block, size_t cap)
+static int upstream_with(const struct dns_upstream_options *options, size_t cap)
 {
     struct dns_query q;
     uint8_t *exact = heap_copy(span_of(out.octets, cap));
     int len;
 
     assert_int_equal(dns_query_parse(made_span(&in), &q), DNS_QUERY_OK);
-    len = dns_build_upstream(made_span(&in), &q, pad_block, exact, cap);
+    len = dns_build_upstream(made_span(&in), &q, options, exact, cap);
     out.len = len < 0 ? 0 : (size_t)len;
     memcpy(out.octets, exact, out.len);
     free(exact);
     return len;
+}
+
+static int upstream_within(unsigned pad_block, size_t cap)
+{
+    const struct dns_upstream_options options = {.pad_block = pad_block};
+
+    return upstream_with(&options, cap);
 }
 
 static void upstream_query_is_a_new_one(void **state)
@@ -124,6 +132,56 @@ static void upstream_padding_fills_blocks(void **state)
     }
 }
 
+#define KEEPALIVE "000b 0000"
+#define ECS_ZERO  "0008 0004 0001 00 00"
+
+static const struct options_case {
+    size_t name_len;
+    unsigned block;
+    bool has_keepalive, has_ecs_zero;
+    int want;
+    const char *options; /* but for the padding that follows */
+} options_cases[] = {
+    {3, 0, false, false, 30, ""},
+    {3, 0, true, false, 34, KEEPALIVE},
+    {3, 0, false, true, 38, ECS_ZERO},
+    {3, 0, true, true, 42, KEEPALIVE ECS_ZERO},
+    {3, 128, true, false, 128, KEEPALIVE},
+    {3, 128, false, true, 128, ECS_ZERO},
+    {3, 128, true, true, 128, KEEPALIVE ECS_ZERO},
+    {85, 128, true, true, 128, KEEPALIVE ECS_ZERO}, /* padding is empty */
+    {86, 128, true, true, 256, KEEPALIVE ECS_ZERO},
+    {255, 128, true, true, 384, KEEPALIVE ECS_ZERO},
+};
+
+static void upstream_options_come_before_padding(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(options_cases); i++) {
+        const struct options_case *c = &options_cases[i];
+        const struct dns_upstream_options options = {c->block, c->has_keepalive,
+                                                     c->has_ecs_zero};
+        struct made want = {.len = 0};
+        struct dns_query q;
+
+        make_query_of(c->name_len);
+        assert_int_equal(upstream_with(&options, DNS_UPSTREAM_PLAIN_MAX),
+                         c->want);
+        assert_int_equal(dns_query_parse(made_span(&out), &q), DNS_QUERY_OK);
+        made_hex(&want, c->options);
+        if (c->block > 0) {
+            made_hex(&want, "000c");
+            made_u16(&want, (unsigned)(q.opt.options.len - want.len - 2));
+        }
+        assert_true(q.opt.options.len >= want.len);
+        assert_memory_equal(q.opt.options.ptr, want.octets, want.len);
+        for (size_t j = want.len; j < q.opt.options.len; j++) {
+            assert_int_equal(q.opt.options.ptr[j], 0);
+        }
+        assert_int_equal(q.opt.at + q.opt.len, out.len);
+    }
+}
+
 static void upstream_needs_its_space(void **state)
 {
     (void)state;
@@ -147,6 +205,8 @@ static void upstream_opt_is_ours(void **state)
              "(subnet) 0008 0007 0001 18 00 c00002 (padding) 000c 0001 ff");
     assert_int_equal(upstream_within(128, 1000), 128);
     assert_int_equal(dns_query_parse(made_span(&out), &q), DNS_QUERY_OK);
+    assert_null(q.cookie.ptr);
+    assert_false(q.has_keepalive);
     assert_true(q.opt.has_do);
     assert_int_equal(q.opt.udp_size, DNS_UPSTREAM_UDP_SIZE);
     assert_int_equal(q.opt.rcode_high, 0);
@@ -239,6 +299,8 @@ static void upstream_opt_stays_in_its_section(void **state)
 
 static void upstream_near_the_longest_message(void **state)
 {
+    const struct dns_upstream_options all = {128, true, true};
+
     (void)state;
     made_header(&in, 1, 0);
     made_question(&in, "a", DNS_TYPE_A);
@@ -258,6 +320,19 @@ static void upstream_near_the_longest_message(void **state)
     made_record(&in, IN_ADDITIONAL, "00", 0xff01, 65535 - 11 - 3 - in.len - 11);
     /* Three octets left: no option goes in. */
     assert_int_equal(upstream_within(128, 65535), 65532);
+    assert_int_equal(upstream_with(&all, 65535), 65532);
+
+    made_header(&in, 1, 0);
+    made_question(&in, "a", DNS_TYPE_A);
+    made_record(&in, IN_ADDITIONAL, "00", 0xff01, 65535 - 11 - 4 - in.len - 11);
+    /* Four: an empty option. */
+    assert_int_equal(upstream_within(128, 65535), 65535);
+
+    made_header(&in, 1, 0);
+    made_question(&in, "a", DNS_TYPE_A);
+    made_record(&in, IN_ADDITIONAL, "00", 0xff01,
+                65535 - 11 - 13 - in.len - 11);
+    assert_int_equal(upstream_with(&all, 65535), 65534); /* no padding */
 }
 
 /* A server reads what we write, whatever the client had in it. */
@@ -295,6 +370,7 @@ int main(void)
         cmocka_unit_test(upstream_query_is_a_new_one),
         cmocka_unit_test(upstream_flags),
         cmocka_unit_test(upstream_padding_fills_blocks),
+        cmocka_unit_test(upstream_options_come_before_padding),
         cmocka_unit_test(upstream_needs_its_space),
         cmocka_unit_test(upstream_opt_is_ours),
         cmocka_unit_test(upstream_carries_other_records),

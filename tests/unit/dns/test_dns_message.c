@@ -237,6 +237,79 @@ static void options_are_walked(void **state)
     assert_false(dns_opt_next(&o, DNS_OPTION_PADDING, &cursor, &value));
 }
 
+static const struct cookie_case {
+    const char *title;
+    const char *options;
+    int want_len; /* -1: none */
+    uint8_t first;
+    bool has_keepalive;
+} cookie_cases[] = {
+    {"none", "", -1, 0, false},
+    {"another option", "000c 0002 0000", -1, 0, false},
+    {"client cookie", "000a 0008 0102030405060708", 8, 1, false},
+    {"empty", "000a 0000", 0, 0, false},
+    {"behind others", "000c 0000 000b 0000 000a 0001 07", 1, 7, true},
+    {"before others", "000a 0001 07 000b 0000", 1, 7, true},
+    {"the first of two", "000a 0001 07 000a 0002 0908", 1, 7, false},
+};
+
+static void client_cookies_are_found(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cookie_cases); i++) {
+        const struct cookie_case *c = &cookie_cases[i];
+        struct made m;
+        struct dns_query q;
+
+        made_header(&m, 7, DNS_FLAG_RD);
+        made_question(&m, "a", DNS_TYPE_A);
+        made_opt(&m, 1232, "00000000", c->options);
+        assert_int_equal(dns_query_parse(made_span(&m), &q), DNS_QUERY_OK);
+        if ((q.cookie.ptr == NULL) != (c->want_len < 0)) {
+            fail_msg("%s: found, or not", c->title);
+        }
+        assert_int_equal(q.has_keepalive, c->has_keepalive);
+        if (c->want_len >= 0) {
+            assert_int_equal(q.cookie.len, c->want_len);
+        }
+        if (c->want_len > 0) {
+            assert_int_equal(q.cookie.ptr[0], c->first);
+        }
+    }
+}
+
+static const struct keepalive_case {
+    const char *options;
+    bool has_keepalive;
+    unsigned keepalive;
+} keepalive_cases[] = {
+    {"", false, 0},
+    {"000c 0002 0102", false, 0},
+    {"000b 0002 0102", true, 0x0102},
+    {"000b 0002 0000", true, 0},
+    {"000b 0000", false, 0}, /* what a client may send */
+    {"000b 0003 010203", false, 0},
+    {"000b 0000 000c 0000 000b 0002 ffff", true, 0xffff},
+    {"000b 0002 0001 000b 0002 0002", true, 1},
+};
+
+static void server_keepalive_is_read(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(keepalive_cases); i++) {
+        const struct keepalive_case *c = &keepalive_cases[i];
+        struct made m;
+        struct dns_response r;
+
+        made_header(&m, 7, DNS_FLAG_QR);
+        made_question(&m, "a", DNS_TYPE_A);
+        made_opt(&m, 1232, "00000000", c->options);
+        assert_int_equal(dns_response_parse(made_span(&m), &r), 0);
+        assert_int_equal(r.has_keepalive, c->has_keepalive);
+        assert_int_equal(r.keepalive, c->keepalive);
+    }
+}
+
 #define R_HEAD "1234 8180 0001 0001 0000 0000 "
 
 static const struct response_case {
@@ -396,6 +469,8 @@ int main(void)
         cmocka_unit_test(query_parts_are_found),
         cmocka_unit_test(every_cut_is_noticed),
         cmocka_unit_test(options_are_walked),
+        cmocka_unit_test(client_cookies_are_found),
+        cmocka_unit_test(server_keepalive_is_read),
         cmocka_unit_test(reads_responses),
         cmocka_unit_test(too_long_owner),
         cmocka_unit_test(longest_message),

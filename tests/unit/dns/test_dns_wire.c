@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "base/err.h"
+
 static void integers_are_big_endian(void **state)
 {
     uint8_t octets[4];
@@ -36,6 +38,33 @@ static void types_have_texts(void **state)
     assert_string_equal(dns_type_text(65535, text), "TYPE65535");
 }
 
+static void types_are_read(void **state)
+{
+    static const struct {
+        const char *text;
+        int want;
+    } cases[] = {
+        {"A", 1},
+        {"aaaa", 28},
+        {"ANY", 255},
+        {"TYPE65280", 65280},
+        {"type0", 0},
+        {"TYPE65535", 65535},
+        {"TYPE65536", ERR_INVAL},
+        {"TYPE", ERR_INVAL},
+        {"TYPE1x", ERR_INVAL},
+        {"TYPE-1", ERR_INVAL},
+        {"", ERR_INVAL},
+        {"AA", ERR_INVAL},
+        {"TYPE99999999999999999999", ERR_INVAL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(dns_type_from_text(cases[i].text), cases[i].want);
+    }
+}
+
 static void rcodes_have_texts(void **state)
 {
     char text[16];
@@ -54,6 +83,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers_are_big_endian),
         cmocka_unit_test(types_have_texts),
+        cmocka_unit_test(types_are_read),
         cmocka_unit_test(rcodes_have_texts),
     };
     return cmocka_run_group_tests_name("dns_wire", tests, NULL, NULL);
