@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "net/inherit.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -122,9 +123,15 @@ int net_socket_bind(const struct addr *addr, int type, bool is_shared,
 {
     union net_sockaddr sa;
     socklen_t len = net_sockaddr_from(&sa, addr);
-    int fd = socket(sa.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = net_inherited(addr, type);
     int err;
 
+    if (fd >= 0) {
+        *bound = *addr;
+        *out_fd = fd;
+        return 0;
+    }
+    fd = socket(sa.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return net_error(errno, "socket");
     }

@@ -33,7 +33,8 @@ int net_error(int errno_code, const char *what);
 /*
  * A socket of type SOCK_STREAM or SOCK_DGRAM bound to *addr, not blocking,
  * closed on exec, with SO_REUSEPORT when is_shared, for IPv6 alone when addr
- * is. *bound is addr with the port that was given.
+ * is; or a copy of one that was inherited (see net/inherit.h). *bound is addr
+ * with the port that was given.
  * Returns 0 | ERR_NET_* | ERR_NOMEM.
  */
 MUST_USE int net_socket_bind(const struct addr *addr, int type, bool is_shared,

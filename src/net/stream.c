@@ -300,6 +300,21 @@ int net_stream_write(struct net_stream *s, struct span data)
     return err == ERR_LIMIT ? ERR_NOMEM : err;
 }
 
+int net_stream_local(const struct net_stream *s, struct addr *out)
+{
+    union net_sockaddr sa;
+    socklen_t len = sizeof(sa);
+
+    if (s->is_connecting || s->is_broken) {
+        return ERR_NET_OTHER;
+    }
+    if (getsockname(stream_fd(s), &sa.any, &len) != 0 ||
+        net_sockaddr_to(&sa, out) != 0) {
+        return ERR_NET_OTHER;
+    }
+    return 0;
+}
+
 size_t net_stream_backlog(const struct net_stream *s)
 {
     return uv_stream_get_write_queue_size((const uv_stream_t *)&s->tcp) +

@@ -47,6 +47,10 @@ void net_stream_attach(struct net_stream *s,
  */
 MUST_USE int net_stream_write(struct net_stream *s, struct span data);
 
+/* Our own address and port of a stream that is connected. Returns 0 |
+ * ERR_NET_OTHER. */
+MUST_USE int net_stream_local(const struct net_stream *s, struct addr *out);
+
 /* Octets not yet taken by the kernel. */
 size_t net_stream_backlog(const struct net_stream *s);
 

@@ -172,25 +172,37 @@ void net_udp_commit(struct net_udp *u, const struct net_udp_path *to,
 
 /* ---- in ---- */
 
-static void deliver(struct net_udp *u, size_t i)
-{
-    struct inbox *in = u->in;
-    struct mmsghdr *m = &in->messages[i];
-
-    if ((m->msg_hdr.msg_flags & MSG_TRUNC) != 0) {
-        u->stats.oversized++;
-        return;
-    }
-    net_udp_path_read(&in->paths[i], &m->msg_hdr);
-    u->stats.received++;
-    u->fn(u->arg, span_of(in->octets[i], m->msg_len), &in->paths[i]);
-}
-
 /* Room for the longest of what the kernel writes; it put the true lengths. */
 static void reset_message(struct msghdr *m)
 {
     m->msg_namelen = sizeof(((struct net_udp_path *)0)->peer);
     m->msg_controllen = sizeof(struct net_udp_control);
+}
+
+/* Hand up the first count messages, but those that were too long. */
+static void deliver(struct net_udp *u, size_t count)
+{
+    struct inbox *in = u->in;
+    struct net_udp_datagram batch[NET_UDP_BATCH];
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct mmsghdr *m = &in->messages[i];
+
+        if ((m->msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+            u->stats.oversized++;
+        } else {
+            net_udp_path_read(&in->paths[i], &m->msg_hdr);
+            batch[kept].data = span_of(in->octets[i], m->msg_len);
+            batch[kept].path = &in->paths[i];
+            kept++;
+        }
+        reset_message(&m->msg_hdr);
+    }
+    u->stats.received += kept;
+    if (kept > 0) {
+        u->fn(u->arg, batch, kept);
+    }
 }
 
 /* Returns the number of datagrams that were there. */
@@ -209,12 +221,7 @@ static size_t receive_batch(struct net_udp *u)
         }
         return 0;
     }
-    for (size_t i = 0; i < (size_t)n; i++) {
-        if (!u->is_closing) {
-            deliver(u, i);
-        }
-        reset_message(&in->messages[i].msg_hdr);
-    }
+    deliver(u, (size_t)n);
     return (size_t)n;
 }
 

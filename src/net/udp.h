@@ -36,9 +36,18 @@ struct net_udp_path {
 /* The peer's address. */
 void net_udp_path_peer(const struct net_udp_path *p, struct addr *out);
 
-/* data and path are borrowed for the call. */
-typedef void net_udp_recv_fn(void *arg, struct span data,
-                             const struct net_udp_path *path);
+struct net_udp_datagram {
+    struct span data;
+    const struct net_udp_path *path;
+};
+
+/*
+ * Datagrams that came in one system call, in their order: count of them, 1 to
+ * NET_UDP_BATCH. All is borrowed for the call, also when the socket is closed
+ * in it: the callee sees for itself that it goes no further then.
+ */
+typedef void net_udp_recv_fn(void *arg, const struct net_udp_datagram *batch,
+                             size_t count);
 
 struct net_udp_stats {
     uint64_t received, sent;

@@ -27,6 +27,7 @@ struct sim_link {
     uint64_t stalled_at_us;
     uint32_t delay_us, jitter_us; /* one way */
     unsigned loss_percent;        /* streams: the octets come later */
+    unsigned twice_percent;       /* datagrams that come twice */
     uint32_t segment_max;         /* streams: pieces of 1 .. so many octets */
     size_t send_buffer;           /* octets that a stream's kernel takes */
 };

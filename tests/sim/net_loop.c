@@ -163,6 +163,8 @@ int net_loop_create(struct net_loop **out)
     list_init(&l->deferred);
     list_init(&l->posts);
     list_init(&l->unsent);
+    list_init(&l->watches);
+    list_init(&l->monitors);
     *out = l;
     return 0;
 }
@@ -214,6 +216,11 @@ uint64_t net_boot_ms(struct net_loop *l)
 uint64_t net_wall_s(const struct net_loop *l)
 {
     return UINT64_C(1800000000) + l->world->now_us / 1000000;
+}
+
+uint64_t net_wall_ms(const struct net_loop *l)
+{
+    return UINT64_C(1800000000000) + l->world->now_us / 1000;
 }
 
 uint64_t net_now_us(const struct net_loop *l)

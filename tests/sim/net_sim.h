@@ -1,8 +1,8 @@
 /*
  * The simulated src/net: what the headers there cannot say. A loop is one
- * process; several live in one world and talk through its links. Streams,
- * datagrams and timers of a loop are those of net/loop.h, net/stream.h and
- * net/udp.h, used by the program under test and by its simulated peers alike.
+ * process; several live in one world and talk through its links. What a loop
+ * has is that of the headers in src/net, used by the program under test and by
+ * its simulated peers alike.
  */
 #ifndef SIM_NET_SIM_H
 #define SIM_NET_SIM_H
@@ -11,6 +11,7 @@
 #include "base/span.h"
 #include "link.h"
 #include "net/loop.h"
+#include "net/monitor.h"
 #include "net/stream.h"
 #include "net/udp.h"
 #include "world.h"
@@ -31,7 +32,7 @@ bool sim_loop_is_frozen(const struct net_loop *l);
 /* At most so many streams are open at a time (file descriptors). 0: any. */
 void sim_loop_limit_streams(struct net_loop *l, size_t max);
 
-/* Streams, listeners and UDP sockets that were opened and not closed. */
+/* Streams, listeners, UDP sockets … that were opened and not closed. */
 size_t sim_loop_open_count(const struct net_loop *l);
 
 /* net_stream_connect() from an address of the caller's choosing. Without it,
@@ -41,6 +42,14 @@ MUST_USE int sim_stream_connect_from(struct net_loop *l,
                                      const struct addr *to,
                                      const struct net_stream_events *events,
                                      void *arg, struct net_stream **out);
+
+/* Somebody changes the file at path: watches of l for it hear of it. */
+void sim_watch_touch(struct net_loop *l, const char *path);
+
+/* The network of l's machine changes: its monitors are told in its next turn.
+ * addr is for NET_ADDRESS_GONE alone. */
+void sim_monitor_tell(struct net_loop *l, enum net_change change,
+                      const struct addr *addr);
 
 /* Where a datagram to peer goes, for those who speak first. */
 void sim_udp_path_to(const struct addr *peer, struct net_udp_path *out);
@@ -74,6 +83,8 @@ struct net_loop {
     struct list deferred; /* struct net_turn */
     struct list posts;    /* struct post */
     struct list unsent;   /* struct net_udp with answers gathered */
+    struct list watches;  /* struct net_watch */
+    struct list monitors; /* struct net_monitor */
     size_t open_count;
     size_t stream_count, stream_max;
     bool is_in_turn;
@@ -88,10 +99,13 @@ void sim_udp_flush(struct list *unsent);
 
 void sim_streams_resume(struct sim_world *w, struct sim_link *l);
 void sim_streams_finish(struct sim_world *w);
-void sim_udp_finish(struct sim_world *w);
+void sim_packets_finish(struct sim_world *w);
 
 /* Give a port to an address that has none. */
 void sim_addr_bind(struct sim_world *w, struct addr *a);
+
+/* Where we speak from, to whom; port 0. */
+struct addr sim_addr_usual_source(const struct addr *to);
 
 /* Does a packet to `to` reach a socket bound to `bound`? */
 bool sim_addr_reaches(const struct addr *bound, const struct addr *to);

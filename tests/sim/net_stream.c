@@ -139,6 +139,16 @@ int net_stream_write(struct net_stream *s, struct span data)
     return buf_append(&s->backlog, span_from(data, taken));
 }
 
+int net_stream_local(const struct net_stream *s, struct addr *out)
+{
+    assert(!s->is_closed);
+    if (!s->is_connected || s->broken != 0) {
+        return ERR_NET_OTHER;
+    }
+    *out = s->addr;
+    return 0;
+}
+
 size_t net_stream_backlog(const struct net_stream *s)
 {
     assert(!s->is_closed);
@@ -316,7 +326,7 @@ int sim_stream_connect_from(struct net_loop *l, const struct addr *from,
     return 0;
 }
 
-static struct addr usual_source(const struct addr *to)
+struct addr sim_addr_usual_source(const struct addr *to)
 {
     struct addr from = {.family = to->family};
     const uint8_t v6_outside[16] = {0x20, 1, 0xd, 0xb8, [15] = 2};
@@ -340,6 +350,6 @@ int net_stream_connect(struct net_loop *l, const struct addr *addr,
                        const struct net_stream_events *events, void *arg,
                        struct net_stream **out)
 {
-    struct addr from = usual_source(addr);
+    struct addr from = sim_addr_usual_source(addr);
     return sim_stream_connect_from(l, &from, addr, events, arg, out);
 }

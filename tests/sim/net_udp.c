@@ -1,9 +1,7 @@
 /*
- * net/udp.h on simulated datagrams: each is an event of its own, so that they
- * overtake one another as the link's jitter has it; a socket whose receive
- * buffer is full loses what comes.
+ * net/udp.h on simulated datagrams (net_packet.h).
  */
-#include "net_sim.h"
+#include "net_packet.h"
 
 #include "base/err.h"
 
@@ -14,18 +12,7 @@
 #include <sys/socket.h>
 
 enum {
-    BATCHES_IN_TURN = 4, /* then others have their turn */
-    DATAGRAM_COST = 768  /* octets of a buffer that each takes besides */
-};
-
-struct datagram {
-    struct list node; /* in the socket's queue, or on its own */
-    struct sim_event arrival;
-    struct sim_world *world;
-    struct list under_way; /* in the world's datagrams, until it arrives */
-    struct addr from, to;
-    size_t len;
-    uint8_t data[];
+    BATCHES_IN_TURN = 4 /* then others have their turn */
 };
 
 struct answer {
@@ -35,16 +22,11 @@ struct answer {
 };
 
 struct net_udp {
-    struct list node;   /* in the world's sockets */
+    struct sim_port port;
     struct list unsent; /* in the loop's, while answers are gathered */
-    struct sim_ready ready;
-    struct net_loop *loop;
-    struct addr addr;
     bool is_shared, is_closed;
     net_udp_recv_fn *fn;
     void *arg;
-    struct list queue;        /* struct datagram */
-    size_t queued, queue_max; /* octets */
     struct net_udp_stats stats;
     size_t answer_count;
     struct answer answers[NET_UDP_BATCH];
@@ -93,7 +75,7 @@ void net_udp_path_peer(const struct net_udp_path *p, struct addr *out)
 static struct addr source_of(const struct net_udp *u,
                              const struct net_udp_path *p)
 {
-    struct addr from = u->addr;
+    struct addr from = u->port.addr;
 
     if (p->local_len != 0) {
         memcpy(from.ip, p->local, p->local_len);
@@ -101,118 +83,62 @@ static struct addr source_of(const struct net_udp *u,
     return from;
 }
 
-/* ---- datagrams under way ---- */
-
-static struct net_udp *socket_of(struct sim_world *w, const struct datagram *d)
-{
-    struct net_udp *found = NULL;
-    uint32_t count = 0;
-
-    LIST_EACH (node, &w->sockets) {
-        struct net_udp *u = CONTAINER_OF(node, struct net_udp, node);
-        if (sim_addr_reaches(&u->addr, &d->to) &&
-            rng_below(&w->rng, ++count) == 0) {
-            found = u;
-        }
-    }
-    return found;
-}
-
-static void on_arrival(struct sim_event *e)
-{
-    struct datagram *d = CONTAINER_OF(e, struct datagram, arrival);
-    struct sim_world *w = d->world;
-    struct net_udp *u = socket_of(w, d);
-
-    list_remove(&d->under_way);
-    if (u == NULL || u->queued + d->len + DATAGRAM_COST > u->queue_max ||
-        !sim_links_pass(sim_link(w, &d->from), sim_link(w, &d->to))) {
-        free(d);
-        return;
-    }
-    sim_trace(w, d->data, d->len);
-    u->queued += d->len + DATAGRAM_COST;
-    list_push_back(&u->queue, &d->node);
-    sim_ready_mark(u->loop, &u->ready);
-}
-
-static void launch(struct sim_world *w, const struct addr *from,
-                   const struct addr *to, struct span data)
-{
-    struct sim_link *a = sim_link(w, from);
-    struct sim_link *b = sim_link(w, to);
-
-    if (!sim_links_pass(a, b) || sim_links_lose(w, a, b)) {
-        return;
-    }
-    struct datagram *d = sim_alloc(sizeof(*d) + data.len);
-    list_init(&d->node);
-    d->world = w;
-    d->from = *from;
-    d->to = *to;
-    d->len = data.len;
-    if (data.len > 0) {
-        memcpy(d->data, data.ptr, data.len);
-    }
-    list_push_back(&w->datagrams, &d->under_way);
-    sim_event_init(&d->arrival, on_arrival);
-    sim_event_in(w, &d->arrival, sim_links_delay(w, a, b));
-}
-
-void sim_udp_finish(struct sim_world *w)
-{
-    LIST_EACH (node, &w->datagrams) {
-        struct datagram *d = CONTAINER_OF(node, struct datagram, under_way);
-        sim_event_cancel(w, &d->arrival);
-        free(d);
-    }
-    list_init(&w->datagrams);
-}
-
 /* ---- receiving ---- */
 
-static void path_of(const struct net_udp *u, const struct datagram *d,
+static void path_of(const struct net_udp *u, const struct sim_packet *d,
                     struct net_udp_path *out)
 {
     sim_udp_path_to(&d->from, out);
-    if (!addr_ip_equal(&u->addr, &d->to)) {
+    if (!addr_ip_equal(&u->port.addr, &d->to)) {
         out->local_len = (uint8_t)addr_ip_len(&d->to);
         memcpy(out->local, d->to.ip, out->local_len);
     }
 }
 
-static void receive_one(struct net_udp *u)
+/* Hand up what is there, at most a batch. */
+static void receive_batch(struct net_udp *u)
 {
-    struct datagram *d = LIST_FIRST(&u->queue, struct datagram, node);
-    struct net_udp_path path;
+    struct sim_packet *packets[NET_UDP_BATCH];
+    struct net_udp_path paths[NET_UDP_BATCH];
+    struct net_udp_datagram batch[NET_UDP_BATCH];
+    size_t taken = 0;
+    size_t kept = 0;
 
-    list_remove(&d->node);
-    u->queued -= d->len + DATAGRAM_COST;
-    if (d->len > NET_UDP_RECV_MAX) {
-        u->stats.oversized++;
-    } else {
-        u->stats.received++;
-        path_of(u, d, &path);
-        u->fn(u->arg, span_of(d->data, d->len), &path);
+    while (taken < NET_UDP_BATCH && !list_is_empty(&u->port.queue)) {
+        struct sim_packet *d = sim_port_take(&u->port);
+
+        packets[taken++] = d;
+        if (d->len > NET_UDP_RECV_MAX) {
+            u->stats.oversized++;
+            continue;
+        }
+        path_of(u, d, &paths[kept]);
+        batch[kept].data = span_of(d->data, d->len);
+        batch[kept].path = &paths[kept];
+        kept++;
     }
-    free(d);
+    u->stats.recv_calls++;
+    u->stats.received += kept;
+    if (kept > 0) {
+        u->fn(u->arg, batch, kept);
+    }
+    for (size_t i = 0; i < taken; i++) {
+        free(packets[i]);
+    }
 }
 
 static void on_ready(struct sim_ready *r)
 {
-    struct net_udp *u = CONTAINER_OF(r, struct net_udp, ready);
+    struct net_udp *u = CONTAINER_OF(r, struct net_udp, port.ready);
 
-    for (int i = 0; i < BATCHES_IN_TURN * NET_UDP_BATCH; i++) {
-        if (u->is_closed || list_is_empty(&u->queue)) {
+    for (int i = 0; i < BATCHES_IN_TURN; i++) {
+        if (u->is_closed || list_is_empty(&u->port.queue)) {
             return;
         }
-        if (i % NET_UDP_BATCH == 0) {
-            u->stats.recv_calls++;
-        }
-        receive_one(u);
+        receive_batch(u);
     }
-    if (!u->is_closed && !list_is_empty(&u->queue)) {
-        sim_ready_mark(u->loop, &u->ready);
+    if (!u->is_closed && !list_is_empty(&u->port.queue)) {
+        sim_ready_mark(u->port.loop, &u->port.ready);
     }
 }
 
@@ -226,7 +152,8 @@ static void flush(struct net_udp *u)
         struct addr from = source_of(u, &a->path);
         struct addr to;
         net_udp_path_peer(&a->path, &to);
-        launch(u->loop->world, &from, &to, span_of(a->data, a->len));
+        sim_packet_send(u->port.loop->world, &from, &to,
+                        span_of(a->data, a->len));
         u->stats.sent++;
     }
     u->stats.send_calls += u->answer_count > 0;
@@ -263,21 +190,24 @@ void net_udp_commit(struct net_udp *u, const struct net_udp_path *to,
     a->path = *to;
     a->len = len;
     if (list_is_empty(&u->unsent)) {
-        list_push_back(&u->loop->unsent, &u->unsent);
+        list_push_back(&u->port.loop->unsent, &u->unsent);
     }
-    if (!u->loop->is_in_turn) {
-        int err = net_loop_post(u->loop, on_nothing, NULL);
+    if (!u->port.loop->is_in_turn) {
+        int err = net_loop_post(u->port.loop, on_nothing, NULL);
         (void)err;
     }
 }
 
 /* ---- opening and closing ---- */
 
+/* Only servers have a fixed port, and a server's is not connected. */
 static bool is_in_use(struct sim_world *w, const struct addr *a, bool is_shared)
 {
     LIST_EACH (node, &w->sockets) {
-        struct net_udp *u = CONTAINER_OF(node, struct net_udp, node);
-        if (addr_equal(&u->addr, a) && !(u->is_shared && is_shared)) {
+        struct sim_port *p = CONTAINER_OF(node, struct sim_port, node);
+        if (addr_equal(&p->addr, a) &&
+            (p->is_connected || !is_shared ||
+             !CONTAINER_OF(p, struct net_udp, port)->is_shared)) {
             return true;
         }
     }
@@ -292,28 +222,26 @@ int net_udp_open(struct net_loop *l, const struct addr *addr, bool is_shared,
         return ERR_NET_IN_USE;
     }
     struct net_udp *u = sim_alloc(sizeof(*u));
-    u->loop = l;
-    u->addr = *addr;
-    sim_addr_bind(l->world, &u->addr);
+    struct addr bound = *addr;
+    sim_addr_bind(l->world, &bound);
+    sim_port_open(&u->port, l, &bound, on_ready);
     u->is_shared = is_shared;
     u->fn = fn;
     u->arg = arg;
-    u->queue_max = recv_buffer == 0 ? 212992 : recv_buffer;
-    if (got_buffer != NULL) {
-        *got_buffer = u->queue_max;
+    if (recv_buffer != 0) {
+        u->port.queue_max = recv_buffer;
     }
-    list_init(&u->queue);
+    if (got_buffer != NULL) {
+        *got_buffer = u->port.queue_max;
+    }
     list_init(&u->unsent);
-    sim_ready_init(&u->ready, on_ready);
-    list_push_back(&l->world->sockets, &u->node);
-    l->open_count++;
     *out = u;
     return 0;
 }
 
 void net_udp_addr(const struct net_udp *u, struct addr *out)
 {
-    *out = u->addr;
+    *out = u->port.addr;
 }
 
 const struct net_udp_stats *net_udp_stats(const struct net_udp *u)
@@ -333,13 +261,7 @@ void net_udp_close(struct net_udp *u)
     }
     flush(u);
     u->is_closed = true;
-    sim_ready_clear(&u->ready);
-    LIST_EACH (node, &u->queue) {
-        free(CONTAINER_OF(node, struct datagram, node));
-    }
-    list_init(&u->queue);
-    list_remove(&u->node);
-    u->loop->open_count--;
-    int err = net_loop_post(u->loop, udp_free, u);
+    sim_port_close(&u->port);
+    int err = net_loop_post(u->port.loop, udp_free, u);
     (void)err;
 }

@@ -1,6 +1,6 @@
 /*
- * What net/loop.h and net/udp.h promise, checked against whichever of the two
- * implementations this is linked with.
+ * What net/loop.h and net/udp.h promise, and addresses, checked against
+ * whichever of the two implementations this is linked with.
  */
 #include "conform.h"
 
@@ -42,12 +42,12 @@ static void on_accept(void *arg, struct net_stream *s, const struct addr *peer)
     net_stream_close(s);
 }
 
-static void on_datagram(void *arg, struct span data,
-                        const struct net_udp_path *path)
+static void on_batch(void *arg, const struct net_udp_datagram *batch,
+                     size_t count)
 {
     (void)arg;
-    (void)data;
-    (void)path;
+    (void)batch;
+    (void)count;
 }
 
 static void addresses_are_taken_once(void **state)
@@ -67,11 +67,67 @@ static void addresses_are_taken_once(void **state)
         net_listener_open(f->loop, &addr, false, on_accept, f, &second),
         ERR_NET_IN_USE);
     assert_int_equal(
-        net_udp_open(f->loop, &addr, false, 0, on_datagram, f, NULL, &u), 0);
+        net_udp_open(f->loop, &addr, false, 0, on_batch, f, NULL, &u), 0);
     assert_int_equal(
-        net_udp_open(f->loop, &addr, false, 0, on_datagram, f, NULL, &other),
+        net_udp_open(f->loop, &addr, false, 0, on_batch, f, NULL, &other),
         ERR_NET_IN_USE);
     net_udp_close(u);
+    net_listener_close(l);
+}
+
+struct caller {
+    struct net_stream *stream;
+    struct addr peer; /* as the listener saw it */
+    int err, accepts;
+};
+
+static void on_call(void *arg, int err)
+{
+    struct caller *c = arg;
+    c->err = err;
+}
+
+static void on_nothing(void *arg, int err, struct span in)
+{
+    (void)arg;
+    (void)err;
+    (void)in;
+}
+
+static void on_caller(void *arg, struct net_stream *s, const struct addr *peer)
+{
+    struct caller *c = arg;
+
+    c->peer = *peer;
+    c->accepts++;
+    net_stream_close(s);
+}
+
+static bool is_connected(void *arg)
+{
+    const struct caller *c = arg;
+    return c->accepts == 1 && c->err == 0;
+}
+
+static void a_stream_knows_its_own_address(void **state)
+{
+    static const struct net_stream_events events = {on_call, on_nothing, NULL};
+    struct conform *f = *state;
+    struct caller c = {.err = 1};
+    struct addr addr = conform_loopback(0);
+    struct addr local;
+    struct net_listener *l = NULL;
+
+    assert_int_equal(
+        net_listener_open(f->loop, &addr, false, on_caller, &c, &l), 0);
+    net_listener_addr(l, &addr);
+    assert_int_equal(net_stream_connect(f->loop, &addr, &events, &c, &c.stream),
+                     0);
+    assert_int_equal(net_stream_local(c.stream, &local), ERR_NET_OTHER);
+    conform_run_until(f, is_connected, &c);
+    assert_int_equal(net_stream_local(c.stream, &local), 0);
+    assert_true(addr_equal(&local, &c.peer));
+    net_stream_close(c.stream);
     net_listener_close(l);
 }
 
@@ -215,32 +271,41 @@ struct echo {
     struct addr server_addr, client_addr;
 };
 
-static void on_query(void *arg, struct span data,
-                     const struct net_udp_path *path)
+static void on_queries(void *arg, const struct net_udp_datagram *batch,
+                       size_t count)
 {
     struct echo *e = arg;
     struct addr peer;
 
-    net_udp_path_peer(path, &peer);
-    assert_true(addr_equal(&peer, &e->client_addr));
-    e->served++;
-    uint8_t *out = net_udp_reserve(e->server);
-    memcpy(out, data.ptr, data.len);
-    out[0]++;
-    net_udp_commit(e->server, path, data.len);
+    assert_in_range(count, 1, NET_UDP_BATCH);
+    for (size_t i = 0; i < count; i++) {
+        struct span data = batch[i].data;
+
+        net_udp_path_peer(batch[i].path, &peer);
+        assert_true(addr_equal(&peer, &e->client_addr));
+        e->served++;
+        uint8_t *out = net_udp_reserve(e->server);
+        memcpy(out, data.ptr, data.len);
+        out[0]++;
+        net_udp_commit(e->server, batch[i].path, data.len);
+    }
 }
 
-static void on_answer(void *arg, struct span data,
-                      const struct net_udp_path *path)
+static void on_answers(void *arg, const struct net_udp_datagram *batch,
+                       size_t count)
 {
     struct echo *e = arg;
     struct addr peer;
 
-    net_udp_path_peer(path, &peer);
-    assert_true(addr_equal(&peer, &e->server_addr));
-    assert_int_equal(data.len, 2);
-    e->answered++;
-    e->sum += (unsigned long)data.ptr[0] + data.ptr[1];
+    for (size_t i = 0; i < count; i++) {
+        struct span data = batch[i].data;
+
+        net_udp_path_peer(batch[i].path, &peer);
+        assert_true(addr_equal(&peer, &e->server_addr));
+        assert_int_equal(data.len, 2);
+        e->answered++;
+        e->sum += (unsigned long)data.ptr[0] + data.ptr[1];
+    }
 }
 
 static struct net_udp_path path_to(const struct addr *peer)
@@ -265,11 +330,11 @@ static void echo_open(struct echo *e, struct conform *f, struct addr bind)
     struct addr any_port = conform_loopback(0);
 
     *e = (struct echo){.f = f};
-    assert_int_equal(net_udp_open(f->loop, &bind, false, 1 << 20, on_query, e,
+    assert_int_equal(net_udp_open(f->loop, &bind, false, 1 << 20, on_queries, e,
                                   NULL, &e->server),
                      0);
-    assert_int_equal(net_udp_open(f->loop, &any_port, false, 1 << 20, on_answer,
-                                  e, NULL, &e->client),
+    assert_int_equal(net_udp_open(f->loop, &any_port, false, 1 << 20,
+                                  on_answers, e, NULL, &e->client),
                      0);
     net_udp_addr(e->server, &e->server_addr);
     net_udp_addr(e->client, &e->client_addr);
@@ -318,6 +383,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         CASE(addresses_are_taken_once),
+        CASE(a_stream_knows_its_own_address),
         CASE(timers_in_order),
         CASE(deferred_work_can_be_taken_back),
         CASE(posts_in_order),

@@ -48,7 +48,7 @@ void sim_world_destroy(struct sim_world *w)
         return;
     }
     sim_streams_finish(w);
-    sim_udp_finish(w);
+    sim_packets_finish(w);
     sim_links_finish(w);
     free(w->heap);
     free(w);

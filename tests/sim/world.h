@@ -40,7 +40,7 @@ struct sim_world {
     struct list links;     /* struct sim_link */
     struct list conns;     /* struct sim_conn */
     struct list listeners; /* struct net_listener */
-    struct list sockets;   /* struct net_udp */
+    struct list sockets;   /* struct sim_port */
     struct list datagrams; /* under way */
     uint16_t next_port;    /* ephemeral ports are given in turn */
     bool is_chunking;      /* readers see random pieces, not all there is */

@@ -96,8 +96,7 @@ static void sockets_of_both_families_in_turn(void **state)
     setup(&v4, "0.0.0.0");
     v6.loop = v4.loop;
     assert_int_equal(
-        net_udp_open(v6.loop, &any, false, 0, on_datagram, &v6, NULL, &v6.udp),
-        0);
+        net_udp_open(v6.loop, &any, false, 0, on_batch, &v6, NULL, &v6.udp), 0);
     net_udp_addr(v6.udp, &v6.addr);
     for (int i = 0; i < 3; i++) {
         ask_once(&v4, "127.0.0.2");
@@ -146,6 +145,40 @@ static void many_are_answered_in_batches(void **state)
     assert_int_equal(stats->sent, MANY);
     assert_in_range(stats->recv_calls, 6, 8);
     assert_in_range(stats->send_calls, 6, 7);
+    assert_int_equal(s.batches, 6);
+    teardown(&s);
+}
+
+/* One batch, of many clients that asked many of our addresses. */
+static void each_of_a_batch_has_its_own_path(void **state)
+{
+    enum { CLIENTS = 9 };
+    struct server s;
+    int fds[CLIENTS];
+
+    (void)state;
+    setup(&s, "0.0.0.0");
+    for (uint8_t i = 0; i < CLIENTS; i++) {
+        struct addr to = addr_of("127.0.0.1");
+
+        to.ip[3] = i + 1;
+        to.port = s.addr.port;
+        fds[i] = client_open(4);
+        ask(fds[i], &to, &i, 1);
+    }
+    s.stop_at = CLIENTS;
+    loop_run(s.loop);
+    assert_int_equal(s.batches, 1);
+    for (uint8_t i = 0; i < CLIENTS; i++) {
+        struct addr from;
+        uint8_t in;
+
+        assert_int_equal(hear(fds[i], &in, 1, &from), 1);
+        assert_int_equal(in, i);
+        assert_int_equal(from.ip[3], i + 1);
+        assert_int_equal(hear(fds[i], &in, 1, &from), -1);
+        close(fds[i]);
+    }
     teardown(&s);
 }
 
@@ -293,13 +326,15 @@ static void long_answers_do_not_overflow(void **state)
 
 /* ---- failures ---- */
 
-static void on_mixed(void *arg, struct span data,
-                     const struct net_udp_path *path)
+static void on_mixed(void *arg, const struct net_udp_datagram *batch,
+                     size_t count)
 {
     struct server *s = arg;
-    struct net_udp_path refused = *path;
+    struct span data = batch->data;
+    struct net_udp_path refused = *batch->path;
 
-    s->path = *path;
+    assert_int_equal(count, 1);
+    s->path = *batch->path;
     answer(s, data);
     refused.peer[2] = 0; /* port 0: the kernel refuses it */
     refused.peer[3] = 0;
@@ -339,11 +374,10 @@ static void addresses_that_cannot_be_had(void **state)
 
     (void)state;
     setup(&s, "127.0.0.1");
+    assert_int_equal(net_udp_open(s.loop, &a, false, 0, on_batch, &s, NULL, &u),
+                     ERR_NET_NO_ADDR);
     assert_int_equal(
-        net_udp_open(s.loop, &a, false, 0, on_datagram, &s, NULL, &u),
-        ERR_NET_NO_ADDR);
-    assert_int_equal(
-        net_udp_open(s.loop, &s.addr, false, 0, on_datagram, &s, NULL, &u),
+        net_udp_open(s.loop, &s.addr, false, 0, on_batch, &s, NULL, &u),
         ERR_NET_IN_USE);
     assert_null(u);
     net_udp_close(NULL);
@@ -360,13 +394,13 @@ static void on_answer_late(struct net_timer *t)
     net_loop_stop(s->loop);
 }
 
-static void on_query_for_later(void *arg, struct span data,
-                               const struct net_udp_path *path)
+static void on_query_for_later(void *arg, const struct net_udp_datagram *batch,
+                               size_t count)
 {
     struct server *s = arg;
 
-    (void)data;
-    s->path = *path;
+    (void)count;
+    s->path = *batch->path;
     net_timer_init(&s->timer, s->loop, on_answer_late);
     net_timer_start(&s->timer, 1);
 }
@@ -391,16 +425,19 @@ static void answers_of_a_timer_leave_in_its_turn(void **state)
     teardown(&s);
 }
 
-static void on_query_closes(void *arg, struct span data,
-                            const struct net_udp_path *path)
+static void on_query_closes(void *arg, const struct net_udp_datagram *batch,
+                            size_t count)
 {
     struct server *s = arg;
 
-    s->path = *path;
+    s->path = *batch->path;
     s->count++;
-    answer(s, data);
+    answer(s, batch->data);
     net_udp_close(s->udp);
     s->udp = NULL;
+    /* What came with it is still there to be read. */
+    assert_int_equal(count, 2);
+    assert_memory_equal(batch[1].data.ptr, "two", 3);
     net_loop_stop(s->loop);
 }
 
@@ -433,6 +470,7 @@ int main(void)
         cmocka_unit_test(answers_leave_from_the_address_asked),
         cmocka_unit_test(sockets_of_both_families_in_turn),
         cmocka_unit_test(many_are_answered_in_batches),
+        cmocka_unit_test(each_of_a_batch_has_its_own_path),
         cmocka_unit_test(kernel_takes_a_part),
         cmocka_unit_test(kernel_has_no_room),
         cmocka_unit_test(long_datagrams_are_dropped),

@@ -20,7 +20,8 @@ struct server {
     struct addr addr;
     struct net_timer timer;
     struct net_udp_path path; /* of the last datagram */
-    size_t count;
+    size_t count;             /* datagrams */
+    size_t batches;           /* calls with them */
     size_t stop_at;
     size_t last_len;
     size_t copies; /* of each answer */
@@ -36,18 +37,27 @@ static inline void answer(struct server *s, struct span data)
     net_udp_commit(s->udp, &s->path, data.len);
 }
 
-static inline void on_datagram(void *arg, struct span data,
-                               const struct net_udp_path *path)
+static inline void serve(struct server *s, const struct net_udp_datagram *d)
 {
-    struct server *s = arg;
-
-    s->path = *path;
-    s->last_len = data.len;
+    s->path = *d->path;
+    s->last_len = d->data.len;
     for (size_t i = 0; i < s->copies; i++) {
-        answer(s, data);
+        answer(s, d->data);
     }
     if (++s->count == s->stop_at) {
         net_loop_stop(s->loop);
+    }
+}
+
+static inline void on_batch(void *arg, const struct net_udp_datagram *batch,
+                            size_t count)
+{
+    struct server *s = arg;
+
+    assert_in_range(count, 1, NET_UDP_BATCH);
+    s->batches++;
+    for (size_t i = 0; i < count; i++) {
+        serve(s, &batch[i]);
     }
 }
 
@@ -60,7 +70,7 @@ static inline void setup(struct server *s, const char *ip)
     s->copies = 1;
     s->loop = loop_create();
     assert_int_equal(
-        net_udp_open(s->loop, &a, false, 300000, on_datagram, s, &got, &s->udp),
+        net_udp_open(s->loop, &a, false, 300000, on_batch, s, &got, &s->udp),
         0);
     assert_true(got > 0);
     net_udp_addr(s->udp, &s->addr);
