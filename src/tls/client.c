@@ -240,6 +240,7 @@ int tls_client_create(const struct tls_client_options *options,
     if (c == NULL) {
         return ERR_NOMEM;
     }
+    c->chain = options->chain;
     err = policy_init(&c->policy, options);
     if (err != 0) {
         goto fail_client;
@@ -276,6 +277,13 @@ void tls_client_destroy(struct tls_client *c)
     mbedtls_ssl_config_free(&c->conf);
     policy_finish(&c->policy);
     free(c);
+}
+
+void tls_client_prepare(struct tls_client *c)
+{
+    if (c->policy.trust != NULL) {
+        tls_trust_complete(c->policy.trust);
+    }
 }
 
 void tls_client_forget_tickets(struct tls_client *c)

@@ -16,6 +16,8 @@
 
 enum { TLS_PIN_LEN = 32, TLS_TICKETS_MAX = 4 };
 
+struct tls_chain;
+
 /* SHA-256 of a SubjectPublicKeyInfo, RFC 7858 section 4.2. */
 struct tls_pin {
     uint8_t sha256[TLS_PIN_LEN];
@@ -44,6 +46,8 @@ struct tls_client_options {
     struct addr addr;           /* of the server */
     const struct tls_pin *pins; /* copied */
     size_t pin_count;
+    struct tls_chain *chain; /* receives the certificates that the server shows
+                                (tls/chain.h); borrowed. NULL: nobody asks */
 };
 
 struct tls_client;
@@ -55,6 +59,14 @@ MUST_USE int tls_client_create(const struct tls_client_options *options,
 
 /* All sessions made from it must be destroyed before. NULL is accepted. */
 void tls_client_destroy(struct tls_client *c);
+
+/*
+ * Do now what the next handshake would have to wait for: the parsing of the
+ * trust anchors, half a millisecond for those of a system, once. Never needed;
+ * meant for a moment when there is nothing else to do, such as while a server
+ * makes up its answer.
+ */
+void tls_client_prepare(struct tls_client *c);
 
 /* Forget the tickets: the next session is a full handshake. */
 void tls_client_forget_tickets(struct tls_client *c);

@@ -20,10 +20,16 @@ struct tls_client {
     bool avoids_pss;             /* the next session uses the latter */
     mbedtls_x509_crt no_anchors; /* an empty chain, for pins without name */
     struct tls_policy policy;
+    struct tls_chain *chain; /* borrowed, or NULL */
     struct tls_tickets tickets;
 };
 
-/* The anchors, to verify against and never to change. Not NULL. */
+/* The anchors, to verify against and never to change. Not NULL, and always the
+ * same; to be looked at only after tls_trust_complete(). */
 mbedtls_x509_crt *tls_trust_chain(struct tls_trust *t);
+
+/* Parse the anchors that are not. Thread-safe; costs next to nothing when it
+ * was done before. */
+void tls_trust_complete(struct tls_trust *t);
 
 #endif

@@ -102,6 +102,7 @@ int tls_session_create(struct tls_client *client, struct tls_session **out)
     s->client = client;
     s->verify.policy = &client->policy;
     s->verify.text = &s->text;
+    s->verify.chain = client->chain;
     buf_init(&s->output, OUTPUT_MAX);
     mbedtls_ssl_init(&s->ssl);
     err = setup(s);
@@ -224,6 +225,9 @@ static int shake_hands(struct tls_session *s)
         s->is_started = true;
         s->has_offered =
             tls_tickets_use(&s->client->tickets, &s->ssl, &s->offered_proof);
+    }
+    if (s->input.len > 0) {
+        tls_client_prepare(s->client); /* a certificate may be in it */
     }
     do {
         ret = mbedtls_ssl_handshake(&s->ssl);

@@ -1,17 +1,18 @@
 /*
- * Trust anchors. Invariant: after tls_trust_load() nothing changes but the
- * count of owners, so all threads verify against one chain without locks
- * (Mbed TLS guards what it caches inside keys itself).
+ * Where trust anchors come from: files, directories, the system's store; and
+ * who owns them. anchors.c parses them.
  *
- * A store of 144 certificates is read in half a millisecond: PEM is decoded
- * here, into one block of DER for each file, which the certificates point into.
+ * Invariant: once is_complete is set nothing changes but the count of owners,
+ * so all threads verify against one chain without locks (Mbed TLS guards what
+ * it caches inside keys itself). Until then the chain belongs to the thread
+ * that holds the lock, and none verifies against it.
  */
 #include "tls/trust.h"
 
 #include "base/err.h"
 #include "base/log.h"
-#include "base/span.h"
-#include "tls/pem.h"
+#include "base/siphash.h"
+#include "tls/anchors.h"
 #include "tls/private.h"
 
 #include <dirent.h>
@@ -20,6 +21,7 @@
 #include <mbedtls/build_info.h>
 #include <mbedtls/error.h>
 #include <psa/crypto.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -41,19 +43,12 @@ enum {
     PATH_LEN_MAX = 4096,
 };
 
-/* The DER of one file's certificates; they point into it. */
-struct der_block {
-    struct der_block *next;
-    uint8_t data[];
-};
-
 struct tls_trust {
     atomic_uint owners;
-    size_t count;
-    size_t bad_count; /* certificates that could not be read */
-    struct der_block *blocks;
-    mbedtls_x509_crt chain;
-    mbedtls_x509_crt *last; /* of chain; where the next one goes */
+    atomic_bool is_complete;
+    pthread_mutex_t lock; /* guards anchors until is_complete */
+    struct tls_anchors anchors;
+    uint64_t print; /* of all octets, files in any order */
     char origin[ORIGIN_LEN_MAX];
 };
 
@@ -168,85 +163,10 @@ static int read_file(const char *path, const struct why *why, uint8_t **out,
     return err;
 }
 
-/* The same certificate, octet for octet: directories hold each one twice, by
- * its name and by its hash. */
-static bool has_certificate(const struct tls_trust *t, struct span der)
-{
-    if (t->count == 0) {
-        return false;
-    }
-    for (const mbedtls_x509_crt *c = &t->chain; c != NULL; c = c->next) {
-        if (c->raw.len == der.len && memcmp(c->raw.p, der.ptr, der.len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether der, which must outlive t, was taken into the chain. */
-static bool add_certificate(struct tls_trust *t, struct span der)
-{
-    int ret;
-
-    if (has_certificate(t, der)) {
-        return false;
-    }
-    ret = mbedtls_x509_crt_parse_der_nocopy(t->last, der.ptr, der.len);
-    if (ret != 0) {
-        log_debug("a certificate could not be read: -0x%04x", (unsigned)-ret);
-        t->bad_count++;
-        return false;
-    }
-    if (t->count > 0) {
-        t->last = t->last->next;
-    }
-    t->count++;
-    return true;
-}
-
-static void add_pem(struct tls_trust *t, struct span text, uint8_t *der)
-{
-    size_t len;
-    int err;
-
-    while ((err = tls_pem_next(&text, der, &len)) != ERR_NOTFOUND) {
-        if (err != 0) {
-            t->bad_count++;
-        } else if (add_certificate(t, span_of(der, len))) {
-            der += len;
-        }
-    }
-}
-
-/* Take the certificates of a file's content; none is not an error. */
-static int add_content(struct tls_trust *t, struct span content)
-{
-    bool is_pem = tls_pem_is_pem(content);
-    size_t max = is_pem ? tls_base64_max(content.len) : content.len;
-    size_t count_before = t->count;
-    struct der_block *block = malloc(sizeof(*block) + max);
-
-    if (block == NULL) {
-        return ERR_NOMEM;
-    }
-    if (is_pem) {
-        add_pem(t, content, block->data);
-    } else if (content.len > 0) {
-        memcpy(block->data, content.ptr, content.len);
-        add_certificate(t, span_of(block->data, content.len));
-    }
-    if (t->count == count_before) {
-        free(block);
-        return 0;
-    }
-    block->next = t->blocks;
-    t->blocks = block;
-    return 0;
-}
-
 static int add_file(struct tls_trust *t, const char *path,
                     const struct why *why)
 {
+    static const uint8_t print_key[SIPHASH_KEY_LEN];
     uint8_t *data = NULL;
     size_t len = 0;
     int err = read_file(path, why, &data, &len);
@@ -254,8 +174,8 @@ static int add_file(struct tls_trust *t, const char *path,
     if (err != 0) {
         return err;
     }
-    err = add_content(t, span_of(data, len));
-    free(data);
+    t->print += siphash_2_4(print_key, data, len);
+    err = tls_anchors_add(&t->anchors, data, len);
     return err == 0 ? 0 : fail(why, err, "%s: %s", path, err_text(err));
 }
 
@@ -304,10 +224,10 @@ static int load_named(struct tls_trust *t, const char *file, const char *dir,
         err = add_dir(t, dir, why);
         note_origin(t, dir);
     }
-    if (err == 0 && t->count == 0) {
-        return fail(why, ERR_TLS_SETUP, "%s: no usable certificate%s",
-                    t->origin,
-                    t->bad_count > 0 ? " (those found are damaged)" : "");
+    if (err == 0 && t->anchors.count == 0) {
+        return fail(
+            why, ERR_TLS_SETUP, "%s: no usable certificate%s", t->origin,
+            t->anchors.bad_count > 0 ? " (those found are damaged)" : "");
     }
     return err;
 }
@@ -338,7 +258,7 @@ static int load_system(struct tls_trust *t, const struct why *why)
         if (err == ERR_NOMEM) {
             return fail(why, err, "%s: %s", system_files[i], err_text(err));
         }
-        if (t->count > 0) {
+        if (t->anchors.count > 0) {
             note_origin(t, system_files[i]);
             return 0;
         }
@@ -354,29 +274,39 @@ static int load_system(struct tls_trust *t, const struct why *why)
 
 static void destroy(struct tls_trust *t)
 {
-    mbedtls_x509_crt_free(&t->chain);
-    while (t->blocks != NULL) {
-        struct der_block *next = t->blocks->next;
-
-        free(t->blocks);
-        t->blocks = next;
-    }
+    tls_anchors_finish(&t->anchors);
+    (void)pthread_mutex_destroy(&t->lock);
     free(t);
+}
+
+static int create(struct tls_trust **out)
+{
+    struct tls_trust *t = calloc(1, sizeof(*t));
+
+    if (t == NULL) {
+        return ERR_NOMEM;
+    }
+    if (pthread_mutex_init(&t->lock, NULL) != 0) {
+        free(t);
+        return ERR_NOMEM;
+    }
+    atomic_init(&t->owners, 1);
+    atomic_init(&t->is_complete, false);
+    tls_anchors_init(&t->anchors);
+    *out = t;
+    return 0;
 }
 
 int tls_trust_load(const char *file, const char *dir, struct tls_trust **out,
                    char *why, size_t why_len)
 {
     const struct why reason = {why, why_len};
-    struct tls_trust *t = calloc(1, sizeof(*t));
-    int err;
+    struct tls_trust *t;
+    int err = create(&t);
 
-    if (t == NULL) {
-        return fail(&reason, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    if (err != 0) {
+        return fail(&reason, err, "%s", err_text(err));
     }
-    atomic_init(&t->owners, 1);
-    mbedtls_x509_crt_init(&t->chain);
-    t->last = &t->chain;
     if (file == NULL && dir == NULL) {
         err = load_system(t, &reason);
     } else {
@@ -386,18 +316,42 @@ int tls_trust_load(const char *file, const char *dir, struct tls_trust **out,
         destroy(t);
         return err;
     }
-    if (t->bad_count > 0) {
-        log_warning("%zu certificates of %s could not be read and are not "
-                    "trusted",
-                    t->bad_count, t->origin);
-    }
     *out = t;
     return 0;
 }
 
-size_t tls_trust_count(const struct tls_trust *t)
+static void complete(struct tls_trust *t)
 {
-    return t->count;
+    tls_anchors_read_rest(&t->anchors);
+    if (t->anchors.bad_count > 0) {
+        log_warning("%zu certificates of %s could not be read and are not "
+                    "trusted",
+                    t->anchors.bad_count, t->origin);
+    }
+}
+
+void tls_trust_complete(struct tls_trust *t)
+{
+    if (atomic_load_explicit(&t->is_complete, memory_order_acquire)) {
+        return;
+    }
+    (void)pthread_mutex_lock(&t->lock);
+    if (!atomic_load_explicit(&t->is_complete, memory_order_relaxed)) {
+        complete(t);
+        atomic_store_explicit(&t->is_complete, true, memory_order_release);
+    }
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+size_t tls_trust_count(struct tls_trust *t)
+{
+    tls_trust_complete(t);
+    return t->anchors.count;
+}
+
+bool tls_trust_equal(const struct tls_trust *a, const struct tls_trust *b)
+{
+    return a == b || (a != NULL && b != NULL && a->print == b->print);
 }
 
 const char *tls_trust_origin(const struct tls_trust *t)
@@ -407,7 +361,7 @@ const char *tls_trust_origin(const struct tls_trust *t)
 
 mbedtls_x509_crt *tls_trust_chain(struct tls_trust *t)
 {
-    return &t->chain;
+    return &t->anchors.chain;
 }
 
 struct tls_trust *tls_trust_retain(struct tls_trust *t)

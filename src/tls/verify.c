@@ -48,13 +48,17 @@ static bool has_ip(const mbedtls_x509_crt *crt, const struct addr *addr)
 }
 
 /* Remember the key, and whether it is one of the pins. */
-static bool note_key(struct tls_verify *v, const mbedtls_x509_crt *crt)
+static bool note_key(struct tls_verify *v, const mbedtls_x509_crt *crt,
+                     int depth)
 {
     struct tls_pin key;
     bool is_pinned = false;
 
     if (mbedtls_sha256(crt->pk_raw.p, crt->pk_raw.len, key.sha256, 0) != 0) {
         return false;
+    }
+    if (v->chain != NULL) {
+        tls_chain_note(v->chain, crt, &key, depth);
     }
     if (v->key_count < TLS_CHAIN_MAX) {
         v->keys[v->key_count++] = key;
@@ -132,7 +136,7 @@ int tls_verify_certificate(void *arg, mbedtls_x509_crt *crt, int depth,
                            uint32_t *flags)
 {
     struct tls_verify *v = arg;
-    bool is_pinned = note_key(v, crt);
+    bool is_pinned = note_key(v, crt, depth);
 
     note_dates(v, crt);
     if (is_pin_only(v->policy)) {

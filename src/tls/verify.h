@@ -38,13 +38,18 @@ enum { TLS_CHAIN_MAX = MBEDTLS_X509_MAX_VERIFY_CHAIN_SIZE };
 /* One verification. Zero it and set policy and text. */
 struct tls_verify {
     const struct tls_policy *policy;
-    struct tls_text *text;  /* receives the reasons of a refusal */
-    struct tls_proof proof; /* valid when all certificates passed */
-    bool is_leaf_seen;      /* the server's own certificate was looked at */
+    struct tls_text *text;   /* receives the reasons of a refusal */
+    struct tls_chain *chain; /* receives what was looked at, or NULL */
+    struct tls_proof proof;  /* valid when all certificates passed */
+    bool is_leaf_seen;       /* the server's own certificate was looked at */
     bool is_pin_seen;
     size_t key_count;
     struct tls_pin keys[TLS_CHAIN_MAX]; /* of the chain, top first */
 };
+
+/* Keep what can be seen of crt; in chain.c. */
+void tls_chain_note(struct tls_chain *chain, const mbedtls_x509_crt *crt,
+                    const struct tls_pin *pin, int depth);
 
 /*
  * For mbedtls_ssl_set_verify(); arg is the struct tls_verify. Called from the

@@ -97,6 +97,7 @@ static void test_no_trust(void **state)
     assert_null(client);
     o.name = NULL;
     assert_int_equal(tls_client_create(&o, &client), 0);
+    tls_client_prepare(client);
     tls_client_destroy(client);
 }
 

@@ -28,6 +28,10 @@ static const struct base64_case {
     {"Zm9vYmE=", "fooba"},
     {"Zm9vYmFy", "foobar"},
     {" Zm9v\r\n\tYmFy\n", "foobar"},
+    {"Z\nm9vY mFy", "foobar"},
+    {"Zm9vYm\nFyZm9v", "foobarfoo"},
+    {"Zm9vYm9vYg==\n", "fooboob"},
+    {"Zm9vYg= =", "foob"},
     {"/+/+", "\xff\xef\xfe"},
     {"Zg=", NULL},
     {"Zg", NULL},
@@ -40,6 +44,8 @@ static const struct base64_case {
     {"Zm9v!", NULL},
     {"Zm-_", NULL},
     {"Zm9v\x80", NULL},
+    {"Zm9vYg=\nYmFy", NULL},
+    {"Zm9vYmFyZ", NULL},
 };
 
 static void test_base64(void **state)
@@ -59,6 +65,43 @@ static void test_base64(void **state)
             assert_memory_equal(out, c->want, len);
         }
         free(out);
+    }
+}
+
+/* Every octet at every place of two groups. */
+static void test_base64_octets(void **state)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq"
+                                   "rstuvwxyz0123456789+/";
+
+    (void)state;
+    for (size_t at = 0; at < 8; at++) {
+        for (unsigned octet = 0; octet < 256; octet++) {
+            uint8_t text[] = {'A', 'A', 'A', 'A', 'A', 'A', 'A', 'A'};
+            const char *place =
+                octet == 0 ? NULL : strchr(alphabet, (int)octet);
+            uint8_t out[16];
+            size_t len = 0;
+            int err;
+
+            text[at] = (uint8_t)octet;
+            err = tls_base64_decode(span_of(text, sizeof(text)), out, &len);
+            if (place != NULL) {
+                uint32_t group = (uint32_t)out[at / 4 * 3] << 16 |
+                                 (uint32_t)out[at / 4 * 3 + 1] << 8 |
+                                 out[at / 4 * 3 + 2];
+
+                assert_int_equal(err, 0);
+                assert_int_equal(len, 6);
+                assert_int_equal(group, (uint32_t)(place - alphabet)
+                                            << 6 * (3 - at % 4));
+            } else if (octet == '=' && at == 7) {
+                assert_int_equal(err, 0);
+                assert_int_equal(len, 5);
+            } else {
+                assert_int_equal(err, ERR_INVAL);
+            }
+        }
     }
 }
 
@@ -94,6 +137,11 @@ static const struct pem_case {
     {"without an end, the next is not lost",
      BEGIN "Zm9v\n" BEGIN "YmFy\n" END,
      {"!", "bar"}},
+    {"dashes before the marks",
+     "-------- -----BEGIN --" BEGIN "Zm9v\n" END,
+     {"foo"}},
+    {"one dash before the mark", "-" BEGIN "Zm9v\n" END, {"foo"}},
+    {"a dash inside", BEGIN "Zm9v-YmFy\n" END BEGIN "YmFy\n" END, {"!", "bar"}},
     {"nothing after the begin", "-----BEGIN CERTIFICATE-----", {NULL}},
 };
 
@@ -142,6 +190,8 @@ static void test_is_pem(void **state)
 {
     (void)state;
     assert_true(tls_pem_is_pem(span_of(BEGIN, strlen(BEGIN))));
+    assert_true(tls_pem_is_pem(span_of("-----BEGIN ", 11)));
+    assert_false(tls_pem_is_pem(span_of("-----BEGIN ", 10)));
     assert_false(tls_pem_is_pem(span_of("0\x82", 2)));
     assert_false(tls_pem_is_pem(span_of(NULL, 0)));
 }
@@ -150,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_base64_octets),
         cmocka_unit_test(test_pem),
         cmocka_unit_test(test_is_pem),
     };

@@ -3,6 +3,7 @@
  */
 #include "fixture.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -147,6 +148,109 @@ static void test_directory(void **state)
     assert_int_equal(count_of(put_text("leaf.pem", leaf_pem), dir), 2);
 }
 
+/* A file whose first certificate is not the one that is needed. */
+static struct tls_trust *load_bundle(void)
+{
+    char text[16384];
+    struct tls_trust *t;
+
+    snprintf(text, sizeof(text), "%s%s", leaf_pem, ca_pem);
+    assert_int_equal(
+        tls_trust_load(put_text("bundle.pem", text), NULL, &t, NULL, 0), 0);
+    return t;
+}
+
+/* All are trusted from the first handshake on, prepared for or not. */
+static void test_all_are_trusted(void **state)
+{
+    (void)state;
+    for (int is_prepared = 0; is_prepared <= 1; is_prepared++) {
+        struct tls_trust *t = load_bundle();
+        struct tls_client *client = tls_pair_client(t, "dns.example");
+        struct tls_server *server = fix_server(MBEDTLS_SSL_VERSION_TLS1_3);
+        struct tls_pair p;
+
+        if (is_prepared != 0) {
+            tls_client_prepare(client);
+            tls_client_prepare(client);
+        }
+        tls_pair_init(&p, client, server);
+        tls_pair_pump(&p);
+        assert_string_equal(tls_session_error_text(p.session), "");
+        assert_true(tls_session_is_ready(p.session));
+        tls_pair_finish(&p);
+        tls_client_destroy(client);
+        tls_server_destroy(server);
+        tls_trust_release(t);
+    }
+}
+
+/* Never asked for what it holds. */
+static void test_unused(void **state)
+{
+    struct tls_trust *t = load_bundle();
+
+    (void)state;
+    tls_trust_release(t);
+}
+
+static void *count_in_thread(void *arg)
+{
+    return (void *)(uintptr_t)tls_trust_count(arg);
+}
+
+static void test_threads(void **state)
+{
+    struct tls_trust *t = load_bundle();
+    pthread_t threads[4];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, count_in_thread, t),
+                         0);
+    }
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        void *count = NULL;
+
+        assert_int_equal(pthread_join(threads[i], &count), 0);
+        assert_int_equal((uintptr_t)count, 2);
+    }
+    tls_trust_release(t);
+}
+
+/* What fd 2 gets while the certificates of file are counted. */
+static void log_of(const char *file, char *out, size_t max)
+{
+    FILE *log = tmpfile();
+    int stderr_fd = dup(STDERR_FILENO);
+    size_t len;
+
+    assert_non_null(log);
+    assert_int_equal(dup2(fileno(log), STDERR_FILENO), STDERR_FILENO);
+    assert_true(count_of(file, NULL) > 0);
+    assert_int_equal(dup2(stderr_fd, STDERR_FILENO), STDERR_FILENO);
+    close(stderr_fd);
+    rewind(log);
+    len = fread(out, 1, max - 1, log);
+    out[len] = '\0';
+    fclose(log);
+}
+
+static void test_damage_is_told(void **state)
+{
+    char text[16384];
+    char log[1024];
+
+    (void)state;
+    snprintf(text, sizeof(text), "%s%s", ca_pem,
+             "-----BEGIN CERTIFICATE-----\nZm9v\n-----END CERTIFICATE-----\n");
+    log_of(put_text("damaged.pem", text), log, sizeof(log));
+    assert_contains(log, "1 certificates of ");
+    assert_contains(log, "damaged.pem could not be read");
+    log_of(put_text("ca.pem", ca_pem), log, sizeof(log));
+    assert_string_equal(log, "");
+}
+
 static void test_environment(void **state)
 {
     struct tls_trust *t;
@@ -194,6 +298,10 @@ int main(void)
         cmocka_unit_test(test_damage_is_passed_over),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_all_are_trusted),
+        cmocka_unit_test(test_unused),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_damage_is_told),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_owners),
     };
