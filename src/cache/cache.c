@@ -166,15 +166,6 @@ void cache_release(struct cache *c)
 
 /* ---- answers ---- */
 
-/* A client's question, and when. */
-struct asking {
-    const struct cache_options *options;
-    const struct dns_asker *asker;
-    const struct dns_extra *extra;
-    uint64_t now_ms;
-    bool allow_stale;
-};
-
 /* Seconds since asked_s of e. Another worker's clock may be ahead. */
 static uint32_t asked_ago_s(const struct cache_entry *e, uint64_t now_ms)
 {
@@ -184,34 +175,41 @@ static uint32_t asked_ago_s(const struct cache_entry *e, uint64_t now_ms)
 }
 
 /* Did asking anew fail so lately that it is not to be tried again? */
-static bool has_failed_lately(const struct asking *q,
-                              const struct cache_entry *e)
+static bool has_failed_lately(const struct cache_options *o,
+                              const struct cache_entry *e, uint64_t now_ms)
 {
     return (e->bits & CACHE_ENTRY_FAILED) != 0 &&
-           asked_ago_s(e, q->now_ms) < q->options->failure_ttl_s;
+           asked_ago_s(e, now_ms) < o->failure_ttl_s;
 }
 
-static void judge_age(const struct asking *q, const struct cache_entry *e,
-                      uint64_t age_ms, struct cache_hit *hit)
+static void judge_age(const struct cache_options *o, const struct cache_ask *q,
+                      const struct cache_entry *e, uint64_t age_ms,
+                      struct cache_hit *hit)
 {
     uint64_t ttl_ms = e->ttl_s * 1000ull;
+    uint32_t cut_s = q->stale_cut_s < o->stale_s ? q->stale_cut_s : o->stale_s;
 
     if (age_ms < ttl_ms) {
         hit->state = CACHE_FRESH;
     } else if (!cache_entry_is_failure(e) &&
-               age_ms < ttl_ms + q->options->stale_s * 1000ull) {
+               age_ms < ttl_ms + (o->stale_s - cut_s) * 1000ull) {
         hit->has_stale = true;
-        if (q->allow_stale || has_failed_lately(q, e)) {
+        if (q->allow_stale || has_failed_lately(o, e, q->now_ms)) {
             hit->state = CACHE_STALE;
         }
     }
 }
 
-static bool wants_refresh(const struct asking *q, const struct cache_entry *e,
+static bool wants_refresh(const struct cache_options *o,
+                          const struct cache_ask *q,
+                          const struct cache_entry *e,
                           const struct cache_hit *hit, uint64_t age_ms)
 {
     uint64_t ttl_ms = e->ttl_s * 1000ull;
 
+    if (!q->may_refresh) {
+        return false;
+    }
     if (hit->state == CACHE_FRESH) {
         return (ttl_ms - age_ms) * 10 <= ttl_ms &&
                (e->bits & CACHE_ENTRY_USED) != 0 &&
@@ -221,10 +219,10 @@ static bool wants_refresh(const struct asking *q, const struct cache_entry *e,
         return true;
     }
     return asked_ago_s(e, q->now_ms) >= CACHE_RETRY_S &&
-           !has_failed_lately(q, e);
+           !has_failed_lately(o, e, q->now_ms);
 }
 
-static int write_answer(const struct asking *q, const struct cache_entry *e,
+static int write_answer(const struct cache_ask *q, const struct cache_entry *e,
                         const struct cache_hit *hit, uint8_t *out, size_t cap)
 {
     struct dns_stored view = cache_entry_view(e);
@@ -242,11 +240,9 @@ static int write_answer(const struct asking *q, const struct cache_entry *e,
     return dns_build_stored(q->asker, &view, age, &extra, out, cap);
 }
 
-static void note_use(struct cache_shard *s, const struct asking *q,
-                     struct cache_entry *e, uint64_t age_ms,
-                     struct cache_hit *hit)
+static void note_use(struct cache_shard *s, const struct cache_ask *q,
+                     struct cache_entry *e, struct cache_hit *hit)
 {
-    hit->wants_refresh = wants_refresh(q, e, hit, age_ms);
     if (hit->wants_refresh) {
         e->asked_s = (uint32_t)(q->now_ms / 1000);
         e->bits &= (uint8_t)~CACHE_ENTRY_FAILED;
@@ -265,14 +261,14 @@ static void note_use(struct cache_shard *s, const struct asking *q,
 }
 
 /* Returns as cache_answer(). */
-static int answer_from(struct cache_shard *s, const struct asking *q,
-                       struct cache_entry *e, uint8_t *out, size_t cap,
-                       struct cache_hit *hit)
+static int answer_from(const struct cache_options *o, struct cache_shard *s,
+                       const struct cache_ask *q, struct cache_entry *e,
+                       uint8_t *out, size_t cap, struct cache_hit *hit)
 {
     uint64_t age_ms = cache_entry_age_ms(e, q->now_ms);
     int len;
 
-    judge_age(q, e, age_ms, hit);
+    judge_age(o, q, e, age_ms, hit);
     if (hit->state == CACHE_MISS) {
         return 0;
     }
@@ -282,7 +278,8 @@ static int answer_from(struct cache_shard *s, const struct asking *q,
         age_ms / 1000 < UINT32_MAX ? (uint32_t)(age_ms / 1000) : UINT32_MAX;
     len = write_answer(q, e, hit, out, cap);
     if (len > 0) {
-        note_use(s, q, e, age_ms, hit);
+        hit->wants_refresh = wants_refresh(o, q, e, hit, age_ms);
+        note_use(s, q, e, hit);
         return len;
     }
     hit->need_len = cache_entry_len(e) + ANSWER_EXTRA_MAX;
@@ -292,12 +289,10 @@ static int answer_from(struct cache_shard *s, const struct asking *q,
     return len;
 }
 
-int cache_answer(struct cache *c, const struct dns_asker *a,
-                 const struct dns_extra *extra, uint64_t now_ms,
-                 bool allow_stale, uint8_t *out, size_t cap,
-                 struct cache_hit *hit)
+int cache_answer(struct cache *c, const struct cache_ask *q, uint8_t *out,
+                 size_t cap, struct cache_hit *hit)
 {
-    const struct asking q = {&c->options, a, extra, now_ms, allow_stale};
+    const struct dns_asker *a = q->asker;
     struct cache_key key;
     struct cache_shard *s;
     struct cache_entry *e;
@@ -306,16 +301,33 @@ int cache_answer(struct cache *c, const struct dns_asker *a,
     *hit = (struct cache_hit){.state = CACHE_MISS};
     cache_key_init(&key, c->options.hash_key,
                    span_of(a->question, a->question_len), a->has_do,
-                   (a->flags & DNS_FLAG_CD) != 0);
+                   (a->flags & DNS_FLAG_CD) != 0, q->hash);
     s = cache_shard_of(c, key.hash);
     (void)pthread_mutex_lock(&s->lock);
     e = cache_shard_find(s, &key);
     if (e != NULL) {
-        len = answer_from(s, &q, e, out, cap, hit);
+        len = answer_from(&c->options, s, q, e, out, cap, hit);
     }
     s->stats.misses += len == 0 ? 1 : 0;
     (void)pthread_mutex_unlock(&s->lock);
     return len;
+}
+
+/* ---- looking ahead ---- */
+
+uint64_t cache_look_ahead(const struct cache *c, struct span question,
+                          bool has_do, bool has_cd)
+{
+    struct cache_key key;
+
+    cache_key_init(&key, c->options.hash_key, question, has_do, has_cd, 0);
+    cache_shard_fetch_slot(cache_shard_of(c, key.hash), key.hash);
+    return key.hash;
+}
+
+void cache_look_ahead_more(const struct cache *c, uint64_t hash)
+{
+    cache_shard_fetch_entry(cache_shard_of(c, hash), hash);
 }
 
 /* ---- removing ---- */

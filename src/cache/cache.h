@@ -67,7 +67,7 @@ struct cache_hit {
     bool wants_refresh; /* ask the server for it anew, in the background: true
                            once for a fresh entry in the last tenth of its TTL
                            that was used before, and every CACHE_RETRY_S at
-                           most for a stale one */
+                           most for a stale one; never without may_refresh */
     uint8_t rcode;
     uint32_t age_s;  /* whole seconds since it was stored */
     size_t need_len; /* with ERR_DNS_SPACE: a cap that suffices */
@@ -78,26 +78,47 @@ enum {
     CACHE_RETRY_S = 5
 };
 
+/* Who asks, and on what terms. */
+struct cache_ask {
+    const struct dns_asker *asker; /* its question must have been read */
+    const struct dns_extra *extra; /* as for dns_build_answer() */
+    uint64_t now_ms;
+    uint64_t hash;        /* cache_look_ahead()'s; 0: it was not called */
+    bool allow_stale;     /* an answer past its TTL will do */
+    uint32_t stale_cut_s; /* so much less than the options' stale_s; of more
+                             than that nothing is left */
+    bool may_refresh;     /* if a refresh is wanted, the caller sees to it */
+};
+
 /*
  * Answer a client from the cache, as dns_build_answer() would have answered
- * from the server's message, TTLs counted down. a has the question, which must
- * have been read. extra as there; its extended error is replaced by one that
- * tells a stale answer (3, 19) or a cached failure (13, where the server said
- * none), and its text goes with that.
+ * from the server's message, TTLs counted down. The extended error of q->extra
+ * is replaced by one that tells a stale answer (3, 19) or a cached failure (13,
+ * where the server said none), and its text goes with that.
  *
- * allow_stale: an answer past its TTL will do. Without it, one is given all the
- * same for failure_ttl_s after a failure was stored over it (RFC 8767 section
- * 5: "failure recheck"). Each record of a stale answer has a TTL of
+ * Without allow_stale, an answer past its TTL is given all the same for
+ * failure_ttl_s after a failure was stored over it (RFC 8767 section 5:
+ * "failure recheck"). Each record of a stale answer has a TTL of
  * CACHE_STALE_TTL_S, and AD is not set.
  *
  * Returns the octets written to out | 0 (hit->state is CACHE_MISS) |
  * ERR_DNS_SPACE (cap too small: nothing was counted; once more, with more).
  * hit is set in every case.
  */
-MUST_USE int cache_answer(struct cache *c, const struct dns_asker *a,
-                          const struct dns_extra *extra, uint64_t now_ms,
-                          bool allow_stale, uint8_t *out, size_t cap,
-                          struct cache_hit *hit);
+MUST_USE int cache_answer(struct cache *c, const struct cache_ask *q,
+                          uint8_t *out, size_t cap, struct cache_hit *hit);
+
+/*
+ * Looking ahead: with many questions at hand, the memory of each can be on its
+ * way while others are answered. In three passes over some dozens of them:
+ * cache_look_ahead() has the processor fetch where the index would have the
+ * question, and returns its hash, never 0; cache_look_ahead_more() has it fetch
+ * the entry that the index names; then cache_answer(). They take no lock and
+ * change nothing. A pass too many or too few costs time alone.
+ */
+uint64_t cache_look_ahead(const struct cache *c, struct span question,
+                          bool has_do, bool has_cd);
+void cache_look_ahead_more(const struct cache *c, uint64_t hash);
 
 /* ---- storing ---- */
 
@@ -196,14 +217,38 @@ MUST_USE int cache_save(struct cache *c, uint64_t wall_s, uint64_t now_ms,
                         cache_sink_fn *sink, void *arg);
 
 /*
+ * Gives octets of a stream: from place at on as many as out has room for,
+ * fewer only where the stream ends. Returns how many | an error, which ends the
+ * loading.
+ */
+typedef int cache_source_fn(void *arg, uint64_t at, uint8_t *out, size_t cap);
+
+/*
  * Store what a stream of cache_save() has. TTLs went on counting while it was
  * away; what is past its end is kept as stale or not at all. If the time of day
- * has gone back since, everything is taken as just past its end.
+ * has gone back since, everything is taken as just past its end. The stream is
+ * read twice, first to check all of it, some 128 KiB at a time; it must not
+ * change meanwhile.
  * *count (may be NULL): entries stored.
- * Returns 0 | ERR_INVAL: not such a stream, of another version, or damaged;
- * then nothing was stored.
+ * Returns 0 | ERR_INVAL: not such a stream, of another version, or damaged |
+ * ERR_NOMEM | what source returned; then nothing was stored, unless the stream
+ * changed.
  */
-MUST_USE int cache_load(struct cache *c, struct span stream, uint64_t wall_s,
-                        uint64_t now_ms, size_t *count);
+MUST_USE int cache_load(struct cache *c, cache_source_fn *source, void *arg,
+                        uint64_t wall_s, uint64_t now_ms, size_t *count);
+
+/* ---- another size, other rules ---- */
+
+/*
+ * A cache does not change its options: make another one, have the answers
+ * copied, and let everybody use that one. Both may be in use meanwhile; what
+ * `to` has already is newer and stays. Answers are judged anew by its options;
+ * failures are not copied, nor are counters. Takes the memory of one shard of
+ * `from`, and its lock while that is copied.
+ * *count (may be NULL): entries stored.
+ * Returns 0 | ERR_NOMEM (nothing was copied).
+ */
+MUST_USE int cache_copy(struct cache *from, struct cache *to, uint64_t now_ms,
+                        size_t *count);
 
 #endif

@@ -19,7 +19,8 @@ struct cache {
 };
 
 /* The shard of a key: by bits of the hash that the index does not use. */
-static inline struct cache_shard *cache_shard_of(struct cache *c, uint64_t hash)
+static inline struct cache_shard *cache_shard_of(const struct cache *c,
+                                                 uint64_t hash)
 {
     return &c->shards[(hash >> 32) & (c->shard_count - 1)];
 }

@@ -11,7 +11,8 @@
 
 void cache_key_init(struct cache_key *k,
                     const uint8_t hash_key[SIPHASH_KEY_LEN],
-                    struct span question, bool has_do, bool has_cd)
+                    struct span question, bool has_do, bool has_cd,
+                    uint64_t hash)
 {
     size_t name_len = question.len - 4;
 
@@ -22,5 +23,8 @@ void cache_key_init(struct cache_key *k,
     k->bits =
         (uint8_t)((has_do ? CACHE_KEY_DO : 0) | (has_cd ? CACHE_KEY_CD : 0));
     k->question[k->len] = k->bits;
-    k->hash = siphash(hash_key, k->question, question.len + 1);
+    if (hash == 0) {
+        hash = siphash(hash_key, k->question, question.len + 1);
+    }
+    k->hash = hash != 0 ? hash : 1;
 }

@@ -15,7 +15,7 @@
 enum { CACHE_KEY_DO = 1, CACHE_KEY_CD = 2 };
 
 struct cache_key {
-    uint64_t hash;
+    uint64_t hash;                          /* never 0 */
     uint16_t len;                           /* octets of the question */
     uint8_t bits;                           /* CACHE_KEY_* */
     uint8_t question[DNS_NAME_MAX + 4 + 1]; /* name in lower case, type, class
@@ -23,9 +23,11 @@ struct cache_key {
                                                for the hash */
 };
 
-/* Make the key of a question as it is on the wire: 5 to 259 octets. */
+/* Make the key of a question as it is on the wire: 5 to 259 octets. hash: as
+ * it was made before; 0: it is made now. */
 void cache_key_init(struct cache_key *k,
                     const uint8_t hash_key[SIPHASH_KEY_LEN],
-                    struct span question, bool has_do, bool has_cd);
+                    struct span question, bool has_do, bool has_cd,
+                    uint64_t hash);
 
 #endif

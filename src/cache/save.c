@@ -3,7 +3,8 @@
  *
  *   header   8 octets "dotstub" and NUL, version (4), 0 (4), time of day (8),
  *            hash of the 24 octets before it (8)
- *   chunks   length (4), 0 (4), hash (8), as many octets of records
+ *   chunks   length (4), 0 (4), hash (8), as many octets of records: whole
+ *            ones, CHUNK_MAX at most
  *   end      a chunk of length 0, whose hash shows that none is missing
  *   record   message length (4), age in ms (8), bits (4), the message: whole,
  *            with id 0 and the TTLs that it had when it was stored
@@ -23,13 +24,21 @@
 #include <string.h>
 
 enum {
-    VERSION = 1,
+    VERSION = 2,
     MAGIC_LEN = 8,
     HEADER_LEN = 32,
     HEADER_HASHED_LEN = 24,
     CHUNK_HEAD_LEN = 16,
     RECORD_HEAD_LEN = 16,
+    CHUNK_WANTED =
+        65536, /* with so many octets, a chunk gets no more records */
+    CHUNK_MAX = CHUNK_WANTED + RECORD_HEAD_LEN + DNS_MESSAGE_MAX,
 };
+
+/* What is gathered of a shard is not longer than the shard. */
+_Static_assert(offsetof(struct cache_entry, ttl_at) >=
+                   RECORD_HEAD_LEN + DNS_HEADER_LEN + DNS_OPT_FIXED_LEN,
+               "a record is shorter than its entry");
 
 enum { RECORD_DO = 1, RECORD_CD = 2, RECORD_PROVEN = 4 };
 
@@ -58,13 +67,53 @@ static uint64_t chunk_hash(uint64_t n, struct span octets)
 
 /* ---- saving ---- */
 
+/* What is gathered under a shard's lock: chunks one after the other, whose
+ * hashes are made when it was given back. */
 struct saving {
     const struct cache *cache;
     uint64_t now_ms;
-    uint8_t *octets; /* a chunk's head and its records */
+    uint8_t *octets; /* owned */
     size_t len;
     size_t cap;
+    size_t chunk_at; /* the last chunk */
 };
+
+static int saving_init(struct saving *w, const struct cache *c, uint64_t now_ms)
+{
+    size_t len = (size_t)c->arena.segment_len * (size_t)c->shards[0].quota;
+
+    *w = (struct saving){
+        .cache = c,
+        .now_ms = now_ms,
+        .cap = len + CHUNK_HEAD_LEN * (2 + len / CHUNK_WANTED),
+    };
+    w->octets = malloc(w->cap);
+    return w->octets == NULL ? ERR_NOMEM : 0;
+}
+
+static void chunk_begin(struct saving *w)
+{
+    w->chunk_at = w->len;
+    w->len += CHUNK_HEAD_LEN;
+}
+
+static void chunk_end(struct saving *w)
+{
+    uint8_t *p = w->octets + w->chunk_at;
+
+    dns_put32(p, (uint32_t)(w->len - w->chunk_at - CHUNK_HEAD_LEN));
+    dns_put32(p + 4, 0);
+}
+
+/* The chunk at *at, which moves past it. */
+static struct span chunk_next(const struct saving *w, size_t *at)
+{
+    const uint8_t *p = w->octets + *at;
+    size_t len = CHUNK_HEAD_LEN + dns_get32(p);
+
+    *at += len;
+    return span_of(p, len);
+}
 
 static unsigned record_bits(const struct cache_entry *e)
 {
@@ -90,7 +139,7 @@ static void save_entry(void *arg, struct cache_shard *s, struct cache_entry *e)
         .has_opt = e->options_len > 0,
     };
     uint64_t age_ms = cache_entry_age_ms(e, w->now_ms);
-    uint8_t *p = w->octets + w->len;
+    uint8_t *p;
     int len;
 
     (void)s;
@@ -98,6 +147,11 @@ static void save_entry(void *arg, struct cache_shard *s, struct cache_entry *e)
         age_ms >= (e->ttl_s + (uint64_t)w->cache->options.stale_s) * 1000) {
         return;
     }
+    if (w->len - w->chunk_at - CHUNK_HEAD_LEN >= CHUNK_WANTED) {
+        chunk_end(w);
+        chunk_begin(w);
+    }
+    p = w->octets + w->len;
     len = dns_build_stored(&as_stored, &view, (struct dns_age){0}, &extra,
                            p + RECORD_HEAD_LEN,
                            w->cap - w->len - RECORD_HEAD_LEN);
@@ -121,62 +175,66 @@ static int save_header(uint64_t wall_s, cache_sink_fn *sink, void *arg)
     return sink(arg, span_of(header, sizeof(header)));
 }
 
-/* Write what was gathered as chunk n. */
-static int save_chunk(struct saving *w, uint64_t n, cache_sink_fn *sink,
-                      void *arg)
+/* Gather what a shard has; nothing, or chunks that are not empty. */
+static void save_shard(struct saving *w, struct cache_shard *s)
 {
-    size_t len = w->len - CHUNK_HEAD_LEN;
-
-    dns_put32(w->octets, (uint32_t)len);
-    dns_put32(w->octets + 4, 0);
-    put64(w->octets + 8,
-          chunk_hash(n, span_of(w->octets + CHUNK_HEAD_LEN, len)));
-    return sink(arg, span_of(w->octets, w->len));
+    w->len = 0;
+    chunk_begin(w);
+    (void)pthread_mutex_lock(&s->lock);
+    cache_shard_walk(s, save_entry, w);
+    (void)pthread_mutex_unlock(&s->lock);
+    chunk_end(w);
+    if (w->len == CHUNK_HEAD_LEN) {
+        w->len = 0;
+    }
 }
 
-static int save_shards(struct cache *c, struct saving *w, cache_sink_fn *sink,
+/* Write the chunks that were gathered; *n is the number of the next. */
+static int save_chunks(const struct saving *w, uint64_t *n, cache_sink_fn *sink,
                        void *arg)
 {
-    uint64_t n = 1;
+    int err = 0;
 
-    for (unsigned i = 0; i < c->shard_count; i++) {
-        struct cache_shard *s = &c->shards[i];
-        int err;
+    for (size_t at = 0; at < w->len && err == 0;) {
+        uint8_t *head = w->octets + at;
+        struct span chunk = chunk_next(w, &at);
 
-        w->len = CHUNK_HEAD_LEN;
-        (void)pthread_mutex_lock(&s->lock);
-        cache_shard_walk(s, save_entry, w);
-        (void)pthread_mutex_unlock(&s->lock);
-        if (w->len == CHUNK_HEAD_LEN) {
-            continue;
-        }
-        err = save_chunk(w, n++, sink, arg);
-        if (err != 0) {
-            return err;
-        }
+        put64(head + 8, chunk_hash((*n)++, span_from(chunk, CHUNK_HEAD_LEN)));
+        err = sink(arg, chunk);
     }
-    w->len = CHUNK_HEAD_LEN;
-    return save_chunk(w, n, sink, arg);
+    return err;
+}
+
+static int save_all(struct cache *c, struct saving *w, cache_sink_fn *sink,
+                    void *arg)
+{
+    uint64_t n = 1;
+    int err = 0;
+
+    for (unsigned i = 0; i < c->shard_count && err == 0; i++) {
+        save_shard(w, &c->shards[i]);
+        err = save_chunks(w, &n, sink, arg);
+    }
+    if (err != 0) {
+        return err;
+    }
+    w->len = 0;
+    chunk_begin(w);
+    chunk_end(w);
+    return save_chunks(w, &n, sink, arg);
 }
 
 int cache_save(struct cache *c, uint64_t wall_s, uint64_t now_ms,
                cache_sink_fn *sink, void *arg)
 {
-    struct saving w = {
-        .cache = c,
-        .now_ms = now_ms,
-        .cap = CHUNK_HEAD_LEN +
-               (size_t)c->arena.segment_len * (size_t)c->shards[0].quota,
-    };
-    int err;
+    struct saving w;
+    int err = saving_init(&w, c, now_ms);
 
-    w.octets = malloc(w.cap);
-    if (w.octets == NULL) {
-        return ERR_NOMEM;
-    }
-    err = save_header(wall_s, sink, arg);
     if (err == 0) {
-        err = save_shards(c, &w, sink, arg);
+        err = save_header(wall_s, sink, arg);
+    }
+    if (err == 0) {
+        err = save_all(c, &w, sink, arg);
     }
     free(w.octets);
     return err;
@@ -184,52 +242,82 @@ int cache_save(struct cache *c, uint64_t wall_s, uint64_t now_ms,
 
 /* ---- loading ---- */
 
-static bool header_is_ours(struct span stream)
-{
-    const uint8_t *p = stream.ptr;
+struct reading {
+    cache_source_fn *source;
+    void *arg;
+    uint64_t at;
+    uint8_t *octets; /* of one chunk: room for CHUNK_MAX */
+};
 
-    return stream.len >= HEADER_LEN && memcmp(p, magic, MAGIC_LEN) == 0 &&
-           dns_get32(p + 8) == VERSION &&
-           get64(p + HEADER_HASHED_LEN) ==
-               chunk_hash(0, span_of(p, HEADER_HASHED_LEN));
+/* The next len octets. Returns 0 | ERR_INVAL: there are fewer | what the
+ * source returned. */
+static int read_octets(struct reading *r, uint8_t *out, size_t len)
+{
+    int got = r->source(r->arg, r->at, out, len);
+
+    if (got < 0) {
+        return got;
+    }
+    r->at += (size_t)got;
+    return (size_t)got == len ? 0 : ERR_INVAL;
 }
 
-/*
- * Chunk n at the head of *rest, which moves past it.
- * Returns 0 | ERR_INVAL: damaged, or cut off.
- */
-static int chunk_cut(struct span *rest, uint64_t n, struct span *out)
+/* *saved_s: the time of day when it was saved. Returns as read_octets(). */
+static int read_header(struct reading *r, uint64_t *saved_s)
 {
-    const uint8_t *p = rest->ptr;
+    uint8_t p[HEADER_LEN];
+    int err = read_octets(r, p, sizeof(p));
+
+    if (err != 0) {
+        return err;
+    }
+    *saved_s = get64(p + 16);
+    return memcmp(p, magic, MAGIC_LEN) == 0 && dns_get32(p + 8) == VERSION &&
+                   get64(p + HEADER_HASHED_LEN) ==
+                       chunk_hash(0, span_of(p, HEADER_HASHED_LEN))
+               ? 0
+               : ERR_INVAL;
+}
+
+/* The records of chunk n, which is next. Returns as read_octets(); ERR_INVAL:
+ * or it is damaged. */
+static int read_chunk(struct reading *r, uint64_t n, struct span *out)
+{
+    uint8_t head[CHUNK_HEAD_LEN];
     size_t len;
+    int err = read_octets(r, head, sizeof(head));
 
-    if (rest->len < CHUNK_HEAD_LEN) {
+    if (err != 0) {
+        return err;
+    }
+    len = dns_get32(head);
+    if (dns_get32(head + 4) != 0 || len > CHUNK_MAX) {
         return ERR_INVAL;
     }
-    len = dns_get32(p);
-    if (dns_get32(p + 4) != 0 || len > rest->len - CHUNK_HEAD_LEN) {
-        return ERR_INVAL;
+    err = read_octets(r, r->octets, len);
+    *out = span_of(r->octets, len);
+    if (err == 0 && get64(head + 8) != chunk_hash(n, *out)) {
+        err = ERR_INVAL;
     }
-    *out = span_of(p + CHUNK_HEAD_LEN, len);
-    if (get64(p + 8) != chunk_hash(n, *out)) {
-        return ERR_INVAL;
-    }
-    *rest = span_from(*rest, CHUNK_HEAD_LEN + len);
-    return 0;
+    return err;
 }
 
-/* Every chunk is whole, the last one is there, and nothing follows it. */
-static bool chunks_are_whole(struct span rest)
+/* Is every chunk whole, the last one there, and nothing behind it? */
+static int check_chunks(struct reading *r)
 {
     struct span chunk;
+    uint8_t more;
     uint64_t n = 1;
+    int err;
 
     do {
-        if (chunk_cut(&rest, n++, &chunk) != 0) {
-            return false;
-        }
-    } while (chunk.len > 0);
-    return rest.len == 0;
+        err = read_chunk(r, n++, &chunk);
+    } while (err == 0 && chunk.len > 0);
+    if (err != 0) {
+        return err;
+    }
+    err = r->source(r->arg, r->at, &more, sizeof(more));
+    return err > 0 ? ERR_INVAL : err;
 }
 
 struct loading {
@@ -286,27 +374,78 @@ static void load_chunk(struct loading *l, struct span rest)
     }
 }
 
-int cache_load(struct cache *c, struct span stream, uint64_t wall_s,
-               uint64_t now_ms, size_t *count)
+static int load_chunks(struct loading *l, struct reading *r)
+{
+    struct span chunk;
+    uint64_t n = 1;
+    int err;
+
+    while ((err = read_chunk(r, n++, &chunk)) == 0 && chunk.len > 0) {
+        load_chunk(l, chunk);
+    }
+    return err;
+}
+
+/* Everything is read twice: nothing may be believed before all is checked, and
+ * all does not have to fit into memory. */
+static int load(struct loading *l, struct reading *r, uint64_t wall_s)
+{
+    uint64_t saved_s;
+    int err = read_header(r, &saved_s);
+
+    if (err == 0) {
+        err = check_chunks(r);
+    }
+    if (err != 0) {
+        return err;
+    }
+    l->is_unknown = wall_s < saved_s;
+    if (!l->is_unknown) {
+        uint64_t away_s = wall_s - saved_s;
+        l->away_ms = (away_s < UINT32_MAX ? away_s : UINT32_MAX) * 1000;
+    }
+    r->at = HEADER_LEN;
+    return load_chunks(l, r);
+}
+
+int cache_load(struct cache *c, cache_source_fn *source, void *arg,
+               uint64_t wall_s, uint64_t now_ms, size_t *count)
 {
     struct loading l = {.cache = c, .now_ms = now_ms};
-    struct span rest = span_from(stream, HEADER_LEN);
-    struct span chunk;
-    uint64_t saved_s;
+    struct reading r = {.source = source, .arg = arg};
+    int err = ERR_NOMEM;
 
-    if (!header_is_ours(stream) || !chunks_are_whole(rest)) {
-        return ERR_INVAL;
+    r.octets = malloc(CHUNK_MAX);
+    if (r.octets != NULL) {
+        err = load(&l, &r, wall_s);
     }
-    saved_s = get64(stream.ptr + 16);
-    l.is_unknown = wall_s < saved_s;
-    if (!l.is_unknown) {
-        uint64_t away_s = wall_s - saved_s;
-        l.away_ms = (away_s < UINT32_MAX ? away_s : UINT32_MAX) * 1000;
+    free(r.octets);
+    if (err == 0 && count != NULL) {
+        *count = l.count;
     }
-    for (uint64_t n = 1; chunk_cut(&rest, n, &chunk) == 0 && chunk.len > 0;
-         n++) {
-        load_chunk(&l, chunk);
+    return err;
+}
+
+/* ---- from one cache to another ---- */
+
+int cache_copy(struct cache *from, struct cache *to, uint64_t now_ms,
+               size_t *count)
+{
+    struct loading l = {.cache = to, .now_ms = now_ms};
+    struct saving w;
+    int err = saving_init(&w, from, now_ms);
+
+    if (err != 0) {
+        return err;
     }
+    for (unsigned i = 0; i < from->shard_count; i++) {
+        save_shard(&w, &from->shards[i]);
+        for (size_t at = 0; at < w.len;) {
+            struct span chunk = chunk_next(&w, &at);
+            load_chunk(&l, span_from(chunk, CHUNK_HEAD_LEN));
+        }
+    }
+    free(w.octets);
     if (count != NULL) {
         *count = l.count;
     }

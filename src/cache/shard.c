@@ -25,6 +25,12 @@ static struct cache_segment *segment_of(const struct cache_shard *s, int32_t n)
 
 /* ---- segments ---- */
 
+static void list_push(struct cache_shard *s, int32_t *first, int32_t n)
+{
+    segment_of(s, n)->next = *first;
+    *first = n;
+}
+
 /* Segments that can be had without emptying one. */
 static int32_t segments_available(const struct cache_shard *s)
 {
@@ -48,8 +54,7 @@ static int32_t segment_take(struct cache_shard *s)
 
 static void segment_give(struct cache_shard *s, int32_t n)
 {
-    segment_of(s, n)->next = s->free_first;
-    s->free_first = n;
+    list_push(s, &s->free_first, n);
     s->free_count++;
     s->free_touched++;
 }
@@ -129,7 +134,7 @@ static bool ghost_take(struct cache_shard *s, uint32_t hash)
 
 /* ---- making room ---- */
 
-static void entry_drop(struct cache_shard *s, struct cache_entry *e)
+void cache_shard_remove(struct cache_shard *s, struct cache_entry *e)
 {
     cache_index_remove(&s->index, e->hash, cache_arena_ref(s->arena, e));
     e->bits |= CACHE_ENTRY_DEAD;
@@ -184,7 +189,7 @@ static void segment_empty(struct cache_shard *s, int32_t n, uint64_t now_ms,
         if ((e->bits & CACHE_ENTRY_MAIN) == 0) {
             ghost_put(s, e->hash);
         }
-        entry_drop(s, e);
+        cache_shard_remove(s, e);
         s->stats.evictions++;
     }
     segment_give(s, n);
@@ -238,7 +243,27 @@ static uint32_t pages_per_segment(const struct cache_shard *s)
     return s->arena->segment_len / CACHE_PAGE_LEN;
 }
 
-/* A page, all zero; NULL when the index has its share of the memory. */
+/* Another segment for pages. Returns false when the index has its share. */
+static bool index_extend(struct cache_shard *s, uint64_t now_ms)
+{
+    int32_t n = s->index_idle;
+
+    if (n != CACHE_SEGMENT_NONE) {
+        s->index_idle = segment_of(s, n)->next;
+    } else {
+        if (s->index_count >= s->quota / 3) {
+            return false;
+        }
+        room_make(s, now_ms);
+        n = segment_take(s);
+    }
+    list_push(s, &s->index_first, n);
+    s->index_count++;
+    s->page_next = 0;
+    return true;
+}
+
+/* A page; NULL when the index has its share of the memory. */
 static void *page_take(struct cache_shard *s, uint64_t now_ms)
 {
     void *page = s->page_spare;
@@ -247,23 +272,12 @@ static void *page_take(struct cache_shard *s, uint64_t now_ms)
         s->page_spare = NULL;
         return page;
     }
-    if (s->page_next == pages_per_segment(s)) {
-        int32_t n;
-
-        if (s->index_count >= s->quota / 3) {
-            return NULL;
-        }
-        room_make(s, now_ms);
-        n = segment_take(s);
-        segment_of(s, n)->next = s->index_first;
-        s->index_first = n;
-        s->index_count++;
-        s->page_next = 0;
+    if (s->page_next == pages_per_segment(s) && !index_extend(s, now_ms)) {
+        return NULL;
     }
     page = cache_arena_at(s->arena, s->index_first) +
            (size_t)s->page_next * CACHE_PAGE_LEN;
     s->page_next++;
-    memset(page, 0, CACHE_PAGE_LEN);
     return page;
 }
 
@@ -319,7 +333,7 @@ int cache_shard_put(struct cache_shard *s, const struct cache_key *k,
     }
     if (old != NULL) {
         is_proven |= (old->bits & CACHE_ENTRY_MAIN) != 0 || old->hits > 0;
-        entry_drop(s, old);
+        cache_shard_remove(s, old);
     }
     is_proven |= ghost_take(s, hash);
     if (index_make_room(s, hash, now_ms) != 0) {
@@ -332,11 +346,6 @@ int cache_shard_put(struct cache_shard *s, const struct cache_key *k,
     s->stats.entries++;
     *out = e;
     return 0;
-}
-
-void cache_shard_remove(struct cache_shard *s, struct cache_entry *e)
-{
-    entry_drop(s, e);
 }
 
 static void segment_walk(struct cache_shard *s, int32_t n, uint32_t used,
@@ -381,27 +390,39 @@ static void list_give(struct cache_shard *s, int32_t n)
     }
 }
 
-static void lists_begin(struct cache_shard *s)
+/* Pages of the index stay its own: somebody may be looking at them. */
+static void index_retire(struct cache_shard *s)
 {
-    for (int which = 0; which < CACHE_QUEUES; which++) {
-        s->queues[which] = (struct cache_queue){.first = CACHE_SEGMENT_NONE,
-                                                .last = CACHE_SEGMENT_NONE};
+    while (s->index_first != CACHE_SEGMENT_NONE) {
+        int32_t n = s->index_first;
+
+        s->index_first = segment_of(s, n)->next;
+        cache_arena_clear(s->arena, n);
+        list_push(s, &s->index_idle, n);
     }
-    s->index_first = CACHE_SEGMENT_NONE;
     s->index_count = 0;
     s->page_next = pages_per_segment(s); /* none left */
     s->page_spare = NULL;
 }
 
+static void queues_begin(struct cache_shard *s)
+{
+    for (int which = 0; which < CACHE_QUEUES; which++) {
+        s->queues[which] = (struct cache_queue){.first = CACHE_SEGMENT_NONE,
+                                                .last = CACHE_SEGMENT_NONE};
+    }
+}
+
 void cache_shard_clear(struct cache_shard *s)
 {
     int32_t lists[] = {s->queues[CACHE_SMALL].first,
-                       s->queues[CACHE_MAIN].first, s->index_first};
+                       s->queues[CACHE_MAIN].first};
 
-    lists_begin(s);
+    queues_begin(s);
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         list_give(s, lists[i]);
     }
+    index_retire(s);
     s->stats.entries = 0;
     cache_index_reset(&s->index, page_take(s, 0));
 }
@@ -433,13 +454,16 @@ int cache_shard_init(struct cache_shard *s, struct cache_arena *arena,
         .arena = arena,
         .quota = quota,
         .free_first = CACHE_SEGMENT_NONE,
+        .index_first = CACHE_SEGMENT_NONE,
+        .index_idle = CACHE_SEGMENT_NONE,
         .small_target = quota * SMALL_PERCENT / 100,
         .keep_ms = keep_ms,
     };
     if (s->small_target == 0) {
         s->small_target = 1;
     }
-    lists_begin(s);
+    queues_begin(s);
+    index_retire(s);
     if (pthread_mutex_init(&s->lock, NULL) != 0) {
         return ERR_NOMEM;
     }

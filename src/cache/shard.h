@@ -10,7 +10,8 @@
  * new entries whose ghost is there. What was used in the main queue goes round
  * once more. A scan of names that are asked once sweeps the small queue only.
  *
- * Every function but _init and _finish wants the lock held. Private to cache.
+ * Every function but _init, _finish and those that look ahead wants the lock
+ * held. Private to cache.
  */
 #ifndef CACHE_SHARD_H
 #define CACHE_SHARD_H
@@ -23,6 +24,7 @@
 #include <pthread.h>
 
 enum { CACHE_SMALL, CACHE_MAIN, CACHE_QUEUES };
+enum { CACHE_LINE_LEN = 64 }; /* of the processor's cache, mostly */
 
 /* Segments, oldest first. */
 struct cache_queue {
@@ -31,12 +33,11 @@ struct cache_queue {
     uint32_t used; /* octets used in the last; the others have it written */
 };
 
-/* Apart by two lines of the processor's cache: neighbours are fetched too. */
+/* Apart by two lines of the processor's cache: neighbours are fetched too. The
+ * index is apart from what every hit writes, for those who look ahead. */
 struct cache_shard {
     _Alignas(128) pthread_mutex_t lock;
-    struct cache_index index;
     struct cache_queue queues[CACHE_QUEUES];
-    struct cache_arena *arena;
     uint16_t *ghosts; /* by the lower bits of a hash, its upper ones */
     uint32_t ghost_mask;
     int32_t quota;      /* segments that it may have */
@@ -47,10 +48,14 @@ struct cache_shard {
     int32_t small_target; /* segments that the small queue should have */
     int32_t index_first;  /* segments with pages of the index */
     int32_t index_count;
-    uint32_t page_next;       /* of the first of these, the next page */
-    void *page_spare;         /* taken, and not used */
-    uint64_t keep_ms;         /* an entry is of no use so long after its TTL */
+    int32_t index_idle; /* segments that had pages before all was removed, and
+                           will have again: nobody else may write there */
+    uint32_t page_next; /* of the first of index_first, the next page */
+    void *page_spare;   /* taken, and not used */
+    uint64_t keep_ms;   /* an entry is of no use so long after its TTL */
     struct cache_stats stats; /* but for octets */
+    _Alignas(128) struct cache_index index;
+    struct cache_arena *arena;
 };
 
 /* quota: segments, at least CACHE_QUOTA_MIN. Returns 0 | ERR_NOMEM. */
@@ -69,12 +74,34 @@ static inline struct cache_entry *cache_shard_find(const struct cache_shard *s,
 
     while ((ref = cache_index_next(&probe)) != 0) {
         struct cache_entry *e = cache_arena_place(s->arena, ref);
-        __builtin_prefetch((const uint8_t *)e + 64);
+        __builtin_prefetch((const uint8_t *)e + CACHE_LINE_LEN);
         if (cache_entry_is(e, k)) {
             return e;
         }
     }
     return NULL;
+}
+
+/*
+ * Looking ahead, in two steps: in between the processor has time to fetch what
+ * the first one named. Needs no lock, and may be wrong.
+ */
+static inline void cache_shard_fetch_slot(const struct cache_shard *s,
+                                          uint64_t hash)
+{
+    cache_index_fetch(&s->index, (uint32_t)hash);
+}
+
+static inline void cache_shard_fetch_entry(const struct cache_shard *s,
+                                           uint64_t hash)
+{
+    uint32_t ref = cache_index_guess(&s->index, (uint32_t)hash);
+
+    if (ref != 0) {
+        const uint8_t *e = cache_arena_place(s->arena, ref);
+        __builtin_prefetch(e, 1); /* a hit is counted in it */
+        __builtin_prefetch(e + CACHE_LINE_LEN);
+    }
 }
 
 /*

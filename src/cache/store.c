@@ -322,7 +322,7 @@ static void make_key(const struct cache *c, const struct cache_candidate *k,
     dns_put16(question + name_len, k->q->type);
     dns_put16(question + name_len + 2, k->q->klass);
     cache_key_init(out, c->options.hash_key, span_of(question, name_len + 4),
-                   k->has_do, k->has_cd);
+                   k->has_do, k->has_cd, 0);
 }
 
 enum cache_outcome cache_take(struct cache *c, const struct cache_candidate *k)

@@ -74,6 +74,7 @@ static void try_store(struct cache *c, struct span message, uint8_t choice)
     const struct dns_extra extra = {.ede = DNS_EDE_NONE, .udp_size = 1232};
     struct dns_response r;
     struct dns_asker a;
+    struct cache_ask q;
     struct cache_hit hit;
     enum cache_outcome outcome;
     int len;
@@ -84,13 +85,16 @@ static void try_store(struct cache *c, struct span message, uint8_t choice)
     a = make_asker(&r, choice);
     outcome = cache_store(c, &r.question, a.has_do, (choice & 2) != 0, message,
                           &r, 1000);
-    len = cache_answer(c, &a, &extra, 1500, false, got, sizeof(got), &hit);
+    q = (struct cache_ask){.asker = &a, .extra = &extra, .now_ms = 1500};
+    len = cache_answer(c, &q, got, sizeof(got), &hit);
     REQUIRE((len > 0) == (outcome <= CACHE_KEPT_FAILURE));
     if (len > 0) {
         compare(message, &r, &a, (size_t)len);
     }
     /* Later it is stale or gone, and never anything else. */
-    len = cache_answer(c, &a, &extra, 1500000, true, got, sizeof(got), &hit);
+    q.now_ms = 1500000;
+    q.allow_stale = true;
+    len = cache_answer(c, &q, got, sizeof(got), &hit);
     REQUIRE(len == 0);
     REQUIRE(cache_flush_name(c, span_of(r.question.name, r.question.name_len),
                              r.question.type,

@@ -142,12 +142,21 @@ MAYBE_UNUSED static struct dns_asker asker_of(const char *name, unsigned type,
 static const struct dns_extra no_extra = {.ede = DNS_EDE_NONE,
                                           .udp_size = 1232};
 
+/* Terms that most have. */
+MAYBE_UNUSED static struct cache_ask ask_of(const struct dns_asker *a,
+                                            uint64_t now_ms)
+{
+    return (struct cache_ask){
+        .asker = a, .extra = &no_extra, .now_ms = now_ms, .may_refresh = true};
+}
+
 /* Ask; a hit is in `out`, and read in `got`. Returns what cache_answer() did.*/
 MAYBE_UNUSED static int ask_as(const struct dns_asker *a, uint64_t now_ms,
                                bool allow_stale)
 {
-    int len = cache_answer(cache, a, &no_extra, now_ms, allow_stale, out.octets,
-                           DNS_MESSAGE_MAX, &hit);
+    struct cache_ask q = ask_of(a, now_ms);
+    q.allow_stale = allow_stale;
+    int len = cache_answer(cache, &q, out.octets, DNS_MESSAGE_MAX, &hit);
 
     out.len = len > 0 ? (size_t)len : 0;
     if (len > 0) {

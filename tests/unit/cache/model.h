@@ -106,7 +106,8 @@ static bool model_wants_refresh(const struct model *m,
 }
 
 static enum cache_state model_ask(struct model *m, struct model_entry *e,
-                                  bool allow_stale, bool *wants_refresh)
+                                  bool allow_stale, bool may_refresh,
+                                  bool *wants_refresh)
 {
     bool is_fresh = model_is_fresh(m, e);
 
@@ -115,7 +116,7 @@ static enum cache_state model_ask(struct model *m, struct model_entry *e,
                        (allow_stale || model_failed_lately(m, e)))) {
         return CACHE_MISS;
     }
-    *wants_refresh = model_wants_refresh(m, e);
+    *wants_refresh = may_refresh && model_wants_refresh(m, e);
     if (*wants_refresh) {
         e->was_asked = true;
         e->has_failed = false;
@@ -228,7 +229,8 @@ static void model_check(const struct model *m, const struct model_entry *e,
     MODEL_REQUIRE(model_ede(&r) == ede);
 }
 
-static void model_do_ask(struct model *m, unsigned key, bool allow_stale)
+static void model_do_ask(struct model *m, unsigned key, bool allow_stale,
+                         bool may_refresh, bool looks_ahead)
 {
     static const struct dns_extra extra = {.ede = DNS_EDE_NONE};
     struct dns_question q = model_question(key);
@@ -243,9 +245,15 @@ static void model_do_ask(struct model *m, unsigned key, bool allow_stale)
         .has_opt = true,
         .has_do = (key & 8) != 0,
     };
+    struct cache_ask ask = {.asker = &a,
+                            .extra = &extra,
+                            .now_ms = m->now,
+                            .allow_stale = allow_stale,
+                            .may_refresh = may_refresh};
     bool can_be_stale = model_can_be_stale(m, e);
     bool wants_refresh;
-    enum cache_state want = model_ask(m, e, allow_stale, &wants_refresh);
+    enum cache_state want =
+        model_ask(m, e, allow_stale, may_refresh, &wants_refresh);
     struct cache_hit hit;
     int len;
 
@@ -255,8 +263,13 @@ static void model_do_ask(struct model *m, unsigned key, bool allow_stale)
     }
     dns_put16(question + q.name_len, q.type);
     dns_put16(question + q.name_len + 2, q.klass);
-    len = cache_answer(m->cache, &a, &extra, m->now, allow_stale, out,
-                       sizeof(out), &hit);
+    if (looks_ahead) {
+        ask.hash = cache_look_ahead(m->cache, span_of(question, a.question_len),
+                                    a.has_do, (key & 16) != 0);
+        MODEL_REQUIRE(ask.hash != 0);
+        cache_look_ahead_more(m->cache, ask.hash);
+    }
+    len = cache_answer(m->cache, &ask, out, sizeof(out), &hit);
     MODEL_REQUIRE(hit.state == want);
     MODEL_REQUIRE((len > 0) == (want != CACHE_MISS));
     MODEL_REQUIRE(hit.wants_refresh == wants_refresh);
@@ -305,18 +318,61 @@ static int model_sink(void *arg, struct span octets)
     return 0;
 }
 
+static int model_source(void *arg, uint64_t at, uint8_t *out, size_t cap)
+{
+    const struct model_stream *s = arg;
+    size_t len = s->len - at < cap ? s->len - at : cap;
+
+    memcpy(out, s->octets + at, len);
+    return (int)len;
+}
+
+static const struct cache_options model_options = {
+    .max_len = CACHE_LEN_MIN,
+    .hash_key = "fifteen octets.",
+    .min_ttl_s = MODEL_MIN_TTL_S,
+    .max_ttl_s = MODEL_MAX_TTL_S,
+    .max_negative_ttl_s = MODEL_NEGATIVE_S,
+    .failure_ttl_s = MODEL_FAILURE_S,
+    .stale_s = MODEL_STALE_S,
+};
+
+/* Into another cache, larger and with another key. */
+static size_t model_do_move(struct model *m)
+{
+    struct cache_options options = model_options;
+    struct cache *to;
+    size_t count;
+
+    options.max_len *= 2;
+    options.shards = 2;
+    options.hash_key[0]++;
+    MODEL_REQUIRE(cache_create(&options, &to) == 0);
+    MODEL_REQUIRE(cache_copy(m->cache, to, m->now, &count) == 0);
+    cache_release(m->cache);
+    m->cache = to;
+    return count;
+}
+
 /* To a stream, away for so many seconds, and back. */
-static void model_do_restart(struct model *m, unsigned away_s)
+static size_t model_do_restart(struct model *m, unsigned away_s)
 {
     struct model_stream s = {.len = 0};
     size_t count;
-    size_t want = 0;
 
     MODEL_REQUIRE(cache_save(m->cache, 5000, m->now, model_sink, &s) == 0);
     (void)cache_flush_all(m->cache);
     m->now += away_s * 1000u;
-    MODEL_REQUIRE(cache_load(m->cache, span_of(s.octets, s.len), 5000 + away_s,
-                             m->now, &count) == 0);
+    MODEL_REQUIRE(cache_load(m->cache, model_source, &s, 5000 + away_s, m->now,
+                             &count) == 0);
+    return count;
+}
+
+/* count answers came through; the model's entries do too. */
+static void model_check_kept(struct model *m, size_t count)
+{
+    size_t want = 0;
+
     for (unsigned i = 0; i < MODEL_KEYS; i++) {
         struct model_entry *e = &m->entries[i];
 
@@ -358,32 +414,24 @@ static void model_step(struct model *m, const uint8_t op[4])
         break;
     case 5:
         if (op[2] % 16 == 0) {
-            model_do_restart(m, op[0] >> 4);
+            model_check_kept(m, op[0] == 5 ? model_do_move(m)
+                                           : model_do_restart(m, op[0] >> 4));
         }
         break;
     default:
-        model_do_ask(m, key, bit);
+        model_do_ask(m, key, bit, (op[0] & 32) == 0, (op[0] & 64) != 0);
     }
 }
 
 /* Run what the octets say. */
 static void model_run(const uint8_t *octets, size_t len)
 {
-    const struct cache_options options = {
-        .max_len = CACHE_LEN_MIN,
-        .hash_key = "fifteen octets.",
-        .min_ttl_s = MODEL_MIN_TTL_S,
-        .max_ttl_s = MODEL_MAX_TTL_S,
-        .max_negative_ttl_s = MODEL_NEGATIVE_S,
-        .failure_ttl_s = MODEL_FAILURE_S,
-        .stale_s = MODEL_STALE_S,
-    };
     struct model model = {.now = 1234};
     struct model *m = &model;
     struct cache_stats stats;
     size_t want = 0;
 
-    MODEL_REQUIRE(cache_create(&options, &m->cache) == 0);
+    MODEL_REQUIRE(cache_create(&model_options, &m->cache) == 0);
     for (size_t i = 0; i + 4 <= len; i += 4) {
         model_step(m, octets + i);
     }

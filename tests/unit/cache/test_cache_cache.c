@@ -105,6 +105,7 @@ static const unsigned server_flags[] = {
 static void compare(struct dns_asker *a, const struct dns_extra *extra)
 {
     static struct made want;
+    struct cache_ask q;
     struct dns_response r;
     int len;
 
@@ -114,8 +115,9 @@ static void compare(struct dns_asker *a, const struct dns_extra *extra)
                            DNS_MESSAGE_MAX);
     assert_true(len > 0);
     want.octets[2] &= (uint8_t) ~(DNS_FLAG_AA >> 8); /* it is not ours to say */
-    assert_int_equal(cache_answer(cache, a, extra, 999, false, out.octets,
-                                  DNS_MESSAGE_MAX, &hit),
+    q = ask_of(a, 999);
+    q.extra = extra;
+    assert_int_equal(cache_answer(cache, &q, out.octets, DNS_MESSAGE_MAX, &hit),
                      len);
     assert_memory_equal(out.octets, want.octets, (size_t)len);
     assert_int_equal(hit.state, CACHE_FRESH);
@@ -162,22 +164,20 @@ static void every_length_of_limit_is_the_same(void **state)
 static void cap_too_small_says_what_it_takes(void **state)
 {
     struct dns_asker a = asker_of("www.example", DNS_TYPE_A, 0);
+    struct cache_ask q = ask_of(&a, 0);
 
     (void)state;
     make_rich_answer(0);
     assert_int_equal(store(0), CACHE_KEPT);
-    assert_int_equal(
-        cache_answer(cache, &a, &no_extra, 0, false, out.octets, 20, &hit),
-        ERR_DNS_SPACE);
+    assert_int_equal(cache_answer(cache, &q, out.octets, 20, &hit),
+                     ERR_DNS_SPACE);
     assert_int_equal(stats().hits + stats().misses, 0);
     assert_true(hit.need_len > 20 && hit.need_len <= 1232);
-    assert_true(cache_answer(cache, &a, &no_extra, 0, false, out.octets,
-                             hit.need_len, &hit) > 0);
+    assert_true(cache_answer(cache, &q, out.octets, hit.need_len, &hit) > 0);
     assert_int_equal(stats().hits, 1);
     a.limit = 60; /* will be truncated */
-    assert_int_equal(
-        cache_answer(cache, &a, &no_extra, 0, false, out.octets, 20, &hit),
-        ERR_DNS_SPACE);
+    assert_int_equal(cache_answer(cache, &q, out.octets, 20, &hit),
+                     ERR_DNS_SPACE);
     assert_int_equal(hit.need_len, 60);
 }
 
@@ -337,6 +337,7 @@ static void stale_answers_say_so(void **state)
 {
     const struct dns_extra extra = {.ede = DNS_EDE_OTHER, .ede_text = "why"};
     struct dns_asker a = asker_of("www.example", DNS_TYPE_A, DNS_FLAG_AD);
+    struct cache_ask q = ask_of(&a, 200000);
 
     (void)state;
     make_rich_answer(DNS_FLAG_AD);
@@ -344,8 +345,9 @@ static void stale_answers_say_so(void **state)
     assert_true(ask_as(&a, 199999, true) > 0);
     assert_true((got.flags & DNS_FLAG_AD) != 0);
     assert_int_equal(first_ede(), DNS_EDE_FORGED); /* the server's */
-    assert_true(cache_answer(cache, &a, &extra, 200000, true, out.octets, 1232,
-                             &hit) > 0);
+    q.extra = &extra;
+    q.allow_stale = true;
+    assert_true(cache_answer(cache, &q, out.octets, 1232, &hit) > 0);
     assert_int_equal(hit.state, CACHE_STALE);
     assert_int_equal(hit.age_s, 200);
     out.len = 1232;
@@ -398,6 +400,33 @@ static void refresh_is_wanted_once(void **state)
     assert_false(hit.wants_refresh);
 }
 
+/* Who may not have it refreshed takes nobody's turn, nor does he wake one. */
+static void who_may_not_refresh_is_not_told_to(void **state)
+{
+    struct dns_asker a = asker_of("a.example", DNS_TYPE_A, 0);
+    struct cache_ask q = ask_of(&a, 0);
+
+    (void)state;
+    assert_int_equal(store_a("a.example", 100, 0), CACHE_KEPT);
+    assert_int_equal(ask("a.example", DNS_TYPE_A, 1000), CACHE_FRESH);
+    q.may_refresh = false;
+    q.allow_stale = true;
+    for (q.now_ms = 90000; q.now_ms < 120000; q.now_ms += 10000) {
+        assert_true(cache_answer(cache, &q, out.octets, 1232, &hit) > 0);
+        assert_int_equal(hit.state,
+                         q.now_ms < 100000 ? CACHE_FRESH : CACHE_STALE);
+        assert_false(hit.wants_refresh);
+    }
+    assert_int_equal(stats().refreshes, 0);
+    assert_int_equal(ask("a.example", DNS_TYPE_A, 95000), CACHE_FRESH);
+    assert_true(hit.wants_refresh);
+    q.may_refresh = true;
+    q.now_ms = 101000;
+    assert_true(cache_answer(cache, &q, out.octets, 1232, &hit) > 0);
+    assert_true(hit.wants_refresh);
+    assert_int_equal(stats().refreshes, 2);
+}
+
 static void stale_wants_a_refresh_now_and_then(void **state)
 {
     unsigned wanted = 0;
@@ -426,6 +455,49 @@ static void failed_refresh_is_not_repeated_at_once(void **state)
     assert_false(hit.wants_refresh);
     assert_int_equal(ask_stale("a.example", DNS_TYPE_A, 29000), CACHE_STALE);
     assert_true(hit.wants_refresh);
+}
+
+/* ---- looking ahead ---- */
+
+static uint64_t look_ahead(const struct dns_asker *a)
+{
+    uint64_t hash = cache_look_ahead(
+        cache, span_of(a->question, a->question_len), a->has_do, false);
+
+    assert_true(hash != 0);
+    cache_look_ahead_more(cache, hash);
+    return hash;
+}
+
+/* Whether it was there before or not: the answer is the same, and nothing is
+ * counted. */
+static void looking_ahead_changes_no_answer(void **state)
+{
+    struct dns_asker a = asker_of("wWw.example", DNS_TYPE_A, 0);
+    struct cache_ask q = ask_of(&a, 1000);
+    struct cache_stats before;
+    static struct made want;
+
+    (void)state;
+    q.hash = look_ahead(&a);
+    assert_int_equal(cache_answer(cache, &q, out.octets, 1232, &hit), 0);
+    make_rich_answer(0);
+    assert_int_equal(store(0), CACHE_KEPT);
+    before = stats();
+    assert_true(q.hash == look_ahead(&a));
+    assert_int_equal(stats().hits, before.hits);
+    assert_int_equal(stats().misses, before.misses);
+    want.len =
+        (size_t)cache_answer(cache, &q, want.octets, DNS_MESSAGE_MAX, &hit);
+    assert_int_equal(hit.state, CACHE_FRESH);
+    assert_int_equal(ask_as(&a, 1000, false), want.len);
+    assert_memory_equal(out.octets, want.octets, want.len);
+    a.has_do = true; /* another key */
+    assert_true(q.hash != look_ahead(&a));
+    a.has_do = false;
+    (void)cache_flush_all(cache);
+    assert_true(q.hash == look_ahead(&a));
+    assert_int_equal(cache_answer(cache, &q, out.octets, 1232, &hit), 0);
 }
 
 /* ---- removing ---- */
@@ -499,6 +571,21 @@ static void flush_all_gives_the_memory_back(void **state)
         assert_true(stats().octets < 64 * 1024);
         assert_int_equal(ask_stale("n19999.bench-names.net", DNS_TYPE_A, 0),
                          CACHE_MISS);
+    }
+}
+
+/* What the index keeps for itself does not become more with each time. */
+static void flushing_often_costs_no_room(void **state)
+{
+    uint64_t entries = 0;
+
+    (void)state;
+    for (int round = 0; round < 40; round++) {
+        store_many(0, 20000, 0);
+        entries = round == 0 ? stats().entries : entries;
+        assert_in_range(stats().entries, entries - entries / 20,
+                        entries + entries / 20);
+        (void)cache_flush_all(cache);
     }
 }
 
@@ -589,10 +676,13 @@ int main(void)
         TEST(stale_answers_say_so),
         TEST(stale_denials_say_so),
         TEST(refresh_is_wanted_once),
+        TEST(who_may_not_refresh_is_not_told_to),
         TEST(stale_wants_a_refresh_now_and_then),
         TEST(failed_refresh_is_not_repeated_at_once),
+        TEST(looking_ahead_changes_no_answer),
         TEST(flush_by_name),
         TEST(flush_all_gives_the_memory_back),
+        TEST(flushing_often_costs_no_room),
         TEST(a_million_names_stay_within_bounds),
         TEST(entries_of_all_lengths_stay_within_bounds),
     };

@@ -19,7 +19,7 @@ static struct cache_key key_of(const char *question, size_t len, unsigned bits)
     struct cache_key k;
 
     cache_key_init(&k, secret, span_of(question, len),
-                   (bits & CACHE_KEY_DO) != 0, (bits & CACHE_KEY_CD) != 0);
+                   (bits & CACHE_KEY_DO) != 0, (bits & CACHE_KEY_CD) != 0, 0);
     return k;
 }
 
@@ -73,7 +73,7 @@ static void hash_depends_on_the_secret(void **state)
     struct cache_key b;
 
     (void)state;
-    cache_key_init(&b, other, span_of("\1a\0\0\1\0\1", 7), false, false);
+    cache_key_init(&b, other, span_of("\1a\0\0\1\0\1", 7), false, false, 0);
     assert_true(a.hash != b.hash);
 }
 

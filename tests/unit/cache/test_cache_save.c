@@ -41,15 +41,44 @@ static void save(uint64_t wall_s, uint64_t now_ms)
     assert_int_equal(cache_save(cache, wall_s, now_ms, to_stream, NULL), 0);
 }
 
+/* How the stream is given: by at most so many octets, and an error in place of
+ * the call number fail_at. */
+static size_t reads;
+static size_t fail_at;
+static size_t longest_read;
+
+static int from_span(void *arg, uint64_t at, uint8_t *to, size_t cap)
+{
+    const struct span *s = arg;
+    size_t len = s->len - at < cap ? s->len - at : cap;
+
+    assert_true(at <= s->len);
+    if (++reads == fail_at) {
+        return ERR_IO;
+    }
+    longest_read = cap > longest_read ? cap : longest_read;
+    if (len > 0) {
+        memcpy(to, s->ptr + at, len);
+    }
+    return (int)len;
+}
+
+static int load_from(const uint8_t *octets, size_t len, uint64_t wall_s,
+                     uint64_t now_ms, size_t *count)
+{
+    struct span s = span_of(octets, len);
+
+    reads = 0;
+    return cache_load(cache, from_span, &s, wall_s, now_ms, count);
+}
+
 /* Load into an empty cache; returns the entries. */
 static size_t load(uint64_t wall_s, uint64_t now_ms)
 {
     size_t count = 12345;
 
     begin_cache(&usual);
-    assert_int_equal(
-        cache_load(cache, span_of(stream, stream_len), wall_s, now_ms, &count),
-        0);
+    assert_int_equal(load_from(stream, stream_len, wall_s, now_ms, &count), 0);
     assert_int_equal(stats().entries, count);
     return count;
 }
@@ -121,8 +150,7 @@ static void what_is_there_is_newer(void **state)
     save(0, 0);
     begin_cache(&usual);
     assert_int_equal(store_a("a.example", 100, 0), CACHE_KEPT);
-    assert_int_equal(
-        cache_load(cache, span_of(stream, stream_len), 0, 0, &count), 0);
+    assert_int_equal(load_from(stream, stream_len, 0, 0, &count), 0);
     assert_int_equal(count, 1);
     assert_int_equal(ask("a.example", DNS_TYPE_A, 0), CACHE_FRESH);
     assert_int_equal(first_ttl_s(), 100);
@@ -194,8 +222,7 @@ static void thousands(void **state)
     o.max_len = CACHE_LEN_MIN;
     o.shards = 1;
     begin_cache(&o);
-    assert_int_equal(
-        cache_load(cache, span_of(stream, stream_len), 0, 0, &count), 0);
+    assert_int_equal(load_from(stream, stream_len, 0, 0, &count), 0);
     assert_int_equal(count, 4000);
     assert_in_range(stats().entries, 200, 700);
     assert_true(stats().octets <= CACHE_LEN_MIN);
@@ -206,8 +233,7 @@ static void require_refused(size_t len)
     uint8_t *exact = heap_copy(span_of(stream, len));
     size_t count = 7;
 
-    assert_int_equal(cache_load(cache, span_of(exact, len), 0, 0, &count),
-                     ERR_INVAL);
+    assert_int_equal(load_from(exact, len, 0, 0, &count), ERR_INVAL);
     assert_int_equal(count, 7);
     free(exact);
 }
@@ -281,18 +307,19 @@ static void foreign_files_are_refused(void **state)
 /* Of another version, but whole. */
 static void other_versions_are_refused(void **state)
 {
+    static const unsigned versions[] = {3, 1, 2};
     uint8_t key[SIPHASH_KEY_LEN] = {[15] = 24};
     uint64_t hash;
 
     (void)state;
     fill(3);
     save(0, 0);
-    for (unsigned version = 2; version > 0; version--) {
-        dns_put32(stream + 8, version);
+    for (size_t i = 0; i < COUNT_OF(versions); i++) {
+        dns_put32(stream + 8, versions[i]);
         hash = siphash(key, stream, 24);
         dns_put32(stream + 24, (uint32_t)(hash >> 32));
         dns_put32(stream + 28, (uint32_t)hash);
-        if (version != 1) {
+        if (versions[i] != 2) {
             begin_cache(&usual);
             require_refused(stream_len);
         }
@@ -319,6 +346,153 @@ static void errors_of_the_sink_are_passed_on(void **state)
     }
 }
 
+/* One chunk is read after the other, twice, and none is long: the cache and
+ * its file do not have to fit into memory at once. */
+static void a_little_at_a_time(void **state)
+{
+    (void)state;
+    fill(4000);
+    save(0, 0);
+    assert_true(stream_len > 250000);
+    longest_read = 0;
+    assert_int_equal(load(0, 0), 4000);
+    assert_in_range(longest_read, 65536, 65536 + 300);
+    assert_true(reads > 2 * (stream_len / longest_read));
+}
+
+/* A length that is not true is not believed, however much there is to read. */
+static void long_chunks_are_refused(void **state)
+{
+    (void)state;
+    fill(4000);
+    save(0, 0);
+    begin_cache(&usual);
+    longest_read = 0;
+    for (uint32_t len = 131088; len < stream_len; len += 20000) {
+        dns_put32(stream + 32, len);
+        require_refused(stream_len);
+    }
+    dns_put32(stream + 32, UINT32_MAX);
+    require_refused(stream_len);
+    assert_true(longest_read < 131088);
+}
+
+/* As many entries as make chunks of all lengths around the bound. */
+static void chunks_are_cut_between_records(void **state)
+{
+    struct cache_options o = usual;
+    size_t count;
+
+    (void)state;
+    o.max_len = 8 << 20; /* segments that take a long answer */
+    o.shards = 1;
+    for (unsigned extra = 0; extra < 40; extra++) {
+        begin_cache(&o);
+        fill(1000 + extra);
+        answer("long.example", DNS_TYPE_TXT, 0);
+        for (unsigned i = 0; i < 3000; i++) {
+            add(IN_ANSWER, "c00c", DNS_TYPE_TXT, 300, "03616263");
+        }
+        assert_int_equal(store(0), CACHE_KEPT);
+        save(0, 0);
+        begin_cache(&o);
+        assert_int_equal(load_from(stream, stream_len, 0, 0, &count), 0);
+        assert_int_equal(count, 1001 + extra);
+    }
+}
+
+static void errors_of_the_source_are_passed_on(void **state)
+{
+    size_t all;
+    size_t count = 7;
+
+    (void)state;
+    fill(3000);
+    save(0, 0);
+    begin_cache(&usual);
+    assert_int_equal(load_from(stream, stream_len, 0, 0, NULL), 0);
+    all = reads;
+    for (fail_at = 1; fail_at <= all; fail_at++) {
+        begin_cache(&usual);
+        assert_int_equal(load_from(stream, stream_len, 0, 0, &count), ERR_IO);
+        /* While it is checked, nothing is believed. */
+        assert_true(fail_at > all / 2 + 1 || stats().entries == 0);
+    }
+    fail_at = 0;
+    assert_int_equal(count, 7);
+}
+
+/* ---- from one cache to another ---- */
+
+static struct cache *swap_cache(const struct cache_options *o)
+{
+    struct cache *before = cache_retain(cache);
+
+    begin_cache(o);
+    return before;
+}
+
+static void copies_into_another_size(void **state)
+{
+    static const struct {
+        size_t max_len;
+        unsigned shards;
+        size_t least, most;
+    } sizes[] = {
+        {CACHE_LEN_MIN, 1, 200, 700},
+        {1 << 20, 4, 3000, 3000},
+        {8 << 20, 2, 3000, 3000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct cache_options o = usual;
+        struct cache *before;
+        size_t count;
+
+        begin_cache(&o);
+        fill(3000);
+        o.max_len = sizes[i].max_len;
+        o.shards = sizes[i].shards;
+        o.hash_key[0]++;
+        before = swap_cache(&o);
+        assert_int_equal(cache_copy(before, cache, 10000, &count), 0);
+        cache_release(before);
+        assert_int_equal(count, 3000);
+        assert_in_range(stats().entries, sizes[i].least, sizes[i].most);
+        assert_true(stats().octets <= o.max_len);
+        assert_int_equal(ask("n2999.example", DNS_TYPE_A, 10000), CACHE_FRESH);
+        assert_int_equal(first_ttl_s(), 290);
+    }
+}
+
+/* What the other one has already is newer, and its rules hold. */
+static void copies_by_the_other_rules(void **state)
+{
+    struct cache_options o = usual;
+    struct cache *before;
+    size_t count;
+
+    (void)state;
+    begin_cache(&usual);
+    assert_int_equal(store_a("a.example", 300, 0), CACHE_KEPT);
+    assert_int_equal(store_a("b.example", 300, 0), CACHE_KEPT);
+    answer("c.example", DNS_TYPE_A, DNS_RCODE_SERVFAIL);
+    assert_int_equal(store(0), CACHE_KEPT_FAILURE);
+    o.max_ttl_s = 100;
+    before = swap_cache(&o);
+    assert_int_equal(store_a("a.example", 50, 20000), CACHE_KEPT);
+    assert_int_equal(cache_copy(before, cache, 20000, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(ask("a.example", DNS_TYPE_A, 20000), CACHE_FRESH);
+    assert_int_equal(first_ttl_s(), 50);
+    assert_int_equal(ask("b.example", DNS_TYPE_A, 20000), CACHE_FRESH);
+    assert_int_equal(first_ttl_s(), 80);
+    assert_int_equal(ask("c.example", DNS_TYPE_A, 20000), CACHE_MISS);
+    assert_int_equal(cache_copy(cache, before, 20000, NULL), 0);
+    cache_release(before);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end_cache)
 
 int main(void)
@@ -337,6 +511,12 @@ int main(void)
         TEST(foreign_files_are_refused),
         TEST(other_versions_are_refused),
         TEST(errors_of_the_sink_are_passed_on),
+        TEST(a_little_at_a_time),
+        TEST(long_chunks_are_refused),
+        TEST(chunks_are_cut_between_records),
+        TEST(errors_of_the_source_are_passed_on),
+        TEST(copies_into_another_size),
+        TEST(copies_by_the_other_rules),
     };
     return cmocka_run_group_tests_name("cache_save", tests, NULL, NULL);
 }

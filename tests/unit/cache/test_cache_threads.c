@@ -93,9 +93,15 @@ static void ask_one(struct worker *w, unsigned n, uint64_t now_ms)
         .question_len = (uint16_t)put_question(n, question),
         .limit = DNS_UDP_MIN,
     };
+    struct cache_ask q = ask_of(&a, now_ms);
     struct cache_hit one;
-    int len = cache_answer(cache, &a, &no_extra, now_ms, true, octets,
-                           sizeof(octets), &one);
+    int len;
+
+    q.allow_stale = true;
+    q.hash = cache_look_ahead(cache, span_of(question, a.question_len), false,
+                              false);
+    cache_look_ahead_more(cache, q.hash);
+    len = cache_answer(cache, &q, octets, sizeof(octets), &one);
 
     if (len > 0) {
         w->hits++;
