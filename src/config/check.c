@@ -4,13 +4,9 @@
 #include "config/check.h"
 
 #include "base/err.h"
-#include "config/endpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* The two lists come before the keys of the table. */
-enum { TOP_LISTEN, TOP_SERVERS, TOP_TABLE, TOP_TOTAL = TOP_TABLE + KEYS_TOTAL };
 
 static const struct synonym synonyms[] = {
     {"upstreams", "servers"},
@@ -45,18 +41,86 @@ static const struct synonym synonyms[] = {
     {"padding", "padding_block"},
     {"policy", "strategy"},
     {"cache", "cache_size"},
+    {"forward_zone", "zones"},
+    {"forward_zones", "zones"},
+    {"stub_zone", "zones"},
+    {"zone", "zones"},
+    {"domains", "zones"},
+    {"split_dns", "zones"},
+    {"conditional_forwarders", "zones"},
+    {"access_control", "allow"},
+    {"acl", "allow"},
+    {"allow_from", "allow"},
+    {"allow_query", "allow"},
+    {"allowed_clients", "allow"},
+    {"local_data", "records"},
+    {"rewrites", "records"},
+    {"hosts_file", "hosts"},
+    {"hosts_files", "hosts"},
+    {"addn_hosts", "hosts"},
+    {"blocklist", "deny_lists"},
+    {"blocklists", "deny_lists"},
+    {"block_lists", "deny_lists"},
+    {"denylist", "deny_lists"},
+    {"denylists", "deny_lists"},
+    {"blacklist", "deny_lists"},
+    {"filters", "deny_lists"},
+    {"block", "deny_names"},
+    {"blocked_names", "deny_names"},
+    {"allowlist", "deny_except"},
+    {"whitelist", "deny_except"},
+    {"deny_any", "minimal_any"},
+    {"refuse_any", "minimal_any"},
+    {"any_query", "minimal_any"},
+    {"stop_dns_rebind", "rebind_protection"},
+    {"private_address", "rebind_protection"},
+    {"rebind_domain_ok", "rebind_allow"},
+    {"private_domain", "rebind_allow"},
+    {"ip_ratelimit", "rate_limit"},
+    {"ratelimit", "rate_limit"},
+    {"rrl", "response_rate_limit"},
+    {"responses_per_second", "response_rate_limit"},
+    {"slip", "response_rate_slip"},
+    {"answer_cookie", "cookies"},
+    {"dns_cookies", "cookies"},
+    {"edns_client_subnet", "ecs"},
+    {"client_subnet", "ecs"},
+    {"control_socket", "control"},
+    {"control_interface", "control"},
+    {"metrics", "admin"},
+    {"metrics_listen", "admin"},
+    {"http", "admin"},
+    {"prometheus", "admin"},
+    {"webserver", "admin"},
+    {"username", "user"},
+    {"run_as", "user"},
+    {"setuid", "user"},
+    {"seccomp", "sandbox"},
+    {"log_queries", "query_log"},
+    {"querylog", "query_log"},
+    {"hedge", "hedge_budget"},
+    {"hedging", "hedge_budget"},
+    {"keep_warm", "warm_for"},
+    {"warm", "warm_for"},
     {NULL, NULL},
 };
 
 void draft_finish(struct draft *draft)
 {
     for (size_t i = 0; i < KEYS_TOTAL; i++) {
-        free(draft->values[i].path);
+        draft_value_finish(&draft->values[i]);
     }
-    for (size_t i = 0; i < draft->server_count; i++) {
-        free(draft->servers[i].ca_file);
+    draft_value_finish(&draft->allow);
+    draft_pool_finish(&draft->pool);
+    for (size_t i = 0; i < draft->target_count; i++) {
+        draft_target_finish(&draft->targets[i]);
     }
-    *draft = (struct draft){.server_count = 0};
+    free(draft->targets);
+    for (size_t i = 0; i < draft->zone_count; i++) {
+        free(draft->zones[i].name);
+    }
+    free(draft->zones);
+    *draft = (struct draft){.zone_count = 0};
 }
 
 /* A default, from the words of the table. They are right: a test reads them
@@ -75,18 +139,64 @@ static uint64_t fallback_number(const struct key *key)
             return (uint64_t)key->choices[i].val;
         }
     }
-    if (key->kind <= (enum key_kind)KEY_KIND_SIZE) {
+    if (keys_is_number(key->kind)) {
         (void)value_parse((enum value_kind)key->kind, key->fallback, &number,
                           hint);
     }
     return number;
 }
 
-static void set_defaults(struct draft *draft)
+/* The words of a list's default. */
+static int set_default_list(const char *words, struct draft_value *v)
 {
-    for (size_t i = 0; i < KEYS_TOTAL; i++) {
-        draft->values[i].number = fallback_number(&keys_table[i]);
+    int err = 0;
+
+    while (err == 0 && *words != '\0') {
+        size_t len = strcspn(words, " ");
+        err = draft_value_add(v, strndup(words, len));
+        words += len + (words[len] == ' ');
     }
+    return err;
+}
+
+static int set_default(const struct key *key, struct draft_value *v)
+{
+    switch (key->kind) {
+    case KEY_KIND_SWITCH:
+        v->number = strcmp(key->fallback, "on") == 0;
+        return 0;
+    case KEY_KIND_LIST:
+        return key->fallback == NULL ? 0 : set_default_list(key->fallback, v);
+    case KEY_KIND_SOCKET:
+    case KEY_KIND_LOG:
+    case KEY_KIND_USER:
+        if (key->fallback == NULL || strcmp(key->fallback, "off") == 0) {
+            return 0;
+        }
+        v->path = strdup(key->fallback);
+        return v->path == NULL ? ERR_NOMEM : 0;
+    default:
+        v->number = fallback_number(key);
+        return 0;
+    }
+}
+
+static int set_default_allow(struct draft *draft)
+{
+    const struct cidr *ranges;
+    size_t count = access_default(&ranges);
+
+    return draft_value_add_ranges(&draft->allow, ranges, count);
+}
+
+static int set_defaults(struct draft *draft)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < KEYS_TOTAL && err == 0; i++) {
+        err = set_default(&keys_table[i], &draft->values[i]);
+    }
+    return err != 0 ? err : set_default_allow(draft);
 }
 
 static void set_default_listen(struct draft *draft)
@@ -97,7 +207,20 @@ static void set_default_listen(struct draft *draft)
     };
 
     for (size_t i = 0; i < COUNT_OF(loopback); i++) {
-        draft->listen[draft->listen_count++].addr = loopback[i];
+        draft->listen.items[draft->listen.count++].addr = loopback[i];
+    }
+}
+
+static void check_allow(struct check *c, const struct node *n)
+{
+    struct draft_value *v = &c->draft->allow;
+
+    v->is_given = true;
+    v->at = n->at;
+    check_list(c, &keys_of_top[TOP_ALLOW], n, v);
+    if (v->count == 0 && !v->is_bad) {
+        diag_error(c->d, n->at, "allow",
+                   "the list is empty: no client would be answered");
     }
 }
 
@@ -112,6 +235,17 @@ static void check_table_key(struct check *c, enum key_id id,
     switch (key->kind) {
     case KEY_KIND_CHOICE:
         v->is_bad = !check_choice(c, key, n, key->name, &v->number);
+        break;
+    case KEY_KIND_SWITCH:
+        v->is_bad = !check_switch(c, n, key->name, &v->number);
+        break;
+    case KEY_KIND_LIST:
+        check_list(c, key, n, v);
+        break;
+    case KEY_KIND_SOCKET:
+    case KEY_KIND_LOG:
+    case KEY_KIND_USER:
+        v->is_bad = !check_word(c, key, n, key->name, &v->path);
         break;
     case KEY_KIND_FILE:
     case KEY_KIND_FOLDER:
@@ -137,24 +271,40 @@ static void check_pair(struct check *c, const struct key_set *set,
         }
         return;
     }
+    struct draft *draft = c->draft;
     int index = check_key(c, set, pair);
-    if (index == TOP_LISTEN) {
-        check_listen(c, pair);
-    } else if (index == TOP_SERVERS) {
-        check_servers(c, pair);
-    } else if (index >= TOP_TABLE) {
+    switch (index) {
+    case -1:
+        break;
+    case TOP_LISTEN:
+        check_listen(c, pair, "listen", ENDPOINT_LISTEN, &draft->listen);
+        break;
+    case TOP_SERVERS:
+        check_servers(c, pair, "servers", ENDPOINT_SERVER, &draft->pool);
+        break;
+    case TOP_ZONES:
+        check_zones(c, pair);
+        break;
+    case TOP_ALLOW:
+        check_allow(c, pair);
+        break;
+    case TOP_ADMIN:
+        check_listen(c, pair, "admin", ENDPOINT_ADMIN, &draft->admin);
+        break;
+    default:
         check_table_key(c, (enum key_id)(index - TOP_TABLE), pair);
+        break;
     }
 }
 
 static void check_map(struct check *c, const struct node *root, bool is_cut)
 {
-    const char *names[TOP_TOTAL] = {"listen", "servers"};
+    const char *names[TOP_TOTAL];
     struct mark seen[TOP_TOTAL] = {{0}};
     struct key_set set = {names, TOP_TOTAL, synonyms, seen, "", root->first};
 
-    for (size_t i = 0; i < KEYS_TOTAL; i++) {
-        names[TOP_TABLE + i] = keys_table[i].name;
+    for (size_t i = 0; i < TOP_TOTAL; i++) {
+        names[i] = keys_at(i)->name;
     }
     for (const struct node *pair = root->first; pair != NULL;
          pair = pair->next) {
@@ -166,7 +316,8 @@ static void check_map(struct check *c, const struct node *root, bool is_cut)
     if (is_cut) {
         return;
     }
-    if (seen[TOP_SERVERS].line == 0) {
+    check_take_root(c, seen[TOP_SERVERS]);
+    if (seen[TOP_SERVERS].line == 0 && c->draft->root.at.line == 0) {
         diag_error(c->d, root->at, "servers",
                    "missing; at least one server is needed, such as "
                    "servers: [quad9]");
@@ -178,13 +329,15 @@ int check_tree(struct check *c, const struct tree *tree)
 {
     const struct node *root = tree->root;
 
-    set_defaults(c->draft);
+    if (set_defaults(c->draft) != 0) {
+        return ERR_NOMEM;
+    }
     if (root != NULL && root->kind == NODE_MAP) {
         check_map(c, root, tree->is_cut);
     } else if (tree->is_cut) {
         return 0; /* the error of syntax says it all */
     } else if (root == NULL || node_is_null(root)) {
-        diag_error(c->d, (struct mark){1, 1}, NULL,
+        diag_error(c->d, (struct mark){1, 1, NULL}, NULL,
                    "the file is empty; at least one server is needed, such as "
                    "servers: [quad9]");
     } else {

@@ -12,14 +12,14 @@
 #include <string.h>
 
 void check_entries(struct check *c, const struct node *n, const char *name,
-                   check_entry_fn *check_entry)
+                   check_entry_fn *check_entry, void *arg)
 {
     char path[DIAG_PATH_MAX];
     size_t i = 0;
 
     /* One entry needs no list around it. */
     if (n->kind != NODE_LIST) {
-        check_entry(c, n, name);
+        check_entry(c, n, name, arg);
         return;
     }
     if (n->first == NULL) {
@@ -32,7 +32,7 @@ void check_entries(struct check *c, const struct node *n, const char *name,
             return;
         }
         snprintf(path, sizeof(path), "%s[%zu]", name, i++);
-        check_entry(c, item, path);
+        check_entry(c, item, path, arg);
     }
 }
 
@@ -96,7 +96,15 @@ static void explain_address(struct check *c, const struct node *n,
     char unused[HOST_WHY_MAX];
     char text[ADDR_TEXT_MAX];
 
-    if (provider_find(n->text) != NULL) {
+    bool is_url = strstr(n->text, "://") != NULL;
+
+    if (is_url && endpoint_parse(n->text, ENDPOINT_ZONE, &e, unused) == 0 &&
+        e.transport != CONFIG_TLS) {
+        diag_error(c->d, n->at, path,
+                   "a server in clear text has no keys of its own; write - "
+                   "\"%s\" in place of the mapping, in a zone",
+                   diag_quote(n->text).text);
+    } else if (provider_find(n->text) != NULL) {
         diag_error(c->d, n->at, path,
                    "the word %s stands for whole servers; write - %s in place "
                    "of the mapping",

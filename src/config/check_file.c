@@ -11,29 +11,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The path as the program can use it; NULL: out of memory. */
-static char *resolve(const char *file, const char *text)
+char *check_resolve(struct check *c, const struct node *n)
 {
-    const char *slash = strrchr(file, '/');
+    /* What the environment says has nothing to do with the file. */
+    const char *slash = n->at.variable == NULL ? strrchr(c->file, '/') : NULL;
+    const char *text = n->text;
     char *path = NULL;
 
     if (*text == '/' || slash == NULL) {
-        return strdup(text);
+        path = strdup(text);
+    } else if (asprintf(&path, "%.*s/%s", (int)(slash - c->file), c->file,
+                        text) < 0) {
+        path = NULL;
     }
-    if (asprintf(&path, "%.*s/%s", (int)(slash - file), file, text) < 0) {
-        return NULL;
-    }
+    c->d->is_out_of_memory |= path == NULL;
     return path;
 }
 
-static bool has_control(const char *text)
+bool check_printable(struct check *c, const struct node *n, const char *path)
 {
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            return true;
+    for (const char *p = n->text; *p != '\0'; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+            diag_error(c->d, n->at, path,
+                       "\"%s\" has a control character in it",
+                       diag_quote(n->text).text);
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 static void report_missing(struct check *c, const struct node *n,
@@ -87,6 +92,10 @@ static bool check_kind(struct check *c, const struct key *key,
         return check_state(c, n, path, resolved);
     }
     if (stat(resolved, &st) != 0) {
+        if (errno == ENOENT && key->kind == KEY_KIND_LATER) {
+            diag_warning(c->d, n->at, path, "%s is not there yet", quote.text);
+            return true;
+        }
         report_missing(c, n, path, resolved, errno);
         return false;
     }
@@ -99,8 +108,8 @@ static bool check_kind(struct check *c, const struct key *key,
     if (!is_folder && S_ISDIR(st.st_mode)) {
         /* A server has no ca_dir of its own. */
         diag_error(c->d, n->at, path, "%s is a directory%s", quote.text,
-                   strchr(path, '.') == NULL ? "; did you mean ca_dir?"
-                                             : "; a file is needed");
+                   strcmp(path, "ca_file") == 0 ? "; did you mean ca_dir?"
+                                                : "; a file is needed");
         return false;
     }
     if (access(resolved, is_folder ? R_OK | X_OK : R_OK) != 0) {
@@ -118,14 +127,11 @@ bool check_file(struct check *c, const struct key *key, const struct node *n,
                                                    : "a file")) {
         return false;
     }
-    if (has_control(n->text)) {
-        diag_error(c->d, n->at, path, "\"%s\" has a control character in it",
-                   diag_quote(n->text).text);
+    if (!check_printable(c, n, path)) {
         return false;
     }
-    char *resolved = resolve(c->file, n->text);
+    char *resolved = check_resolve(c, n);
     if (resolved == NULL) {
-        c->d->is_out_of_memory = true;
         return false;
     }
     if (!check_kind(c, key, n, path, resolved)) {

@@ -1,30 +1,34 @@
 /*
- * `listen`: a list of addresses, or one.
+ * `listen` and `admin`: a list of addresses, or one.
  */
 #include "config/check.h"
 
-#include "config/endpoint.h"
+#include <string.h>
 
-static void add(struct check *c, const struct addr *a, struct mark at,
-                const char *path)
+/* Which list is read. */
+struct listing {
+    struct draft_places *out;
+    enum endpoint_role role;
+};
+
+static void add(struct check *c, const struct addr *a, const struct node *n,
+                const char *path, struct draft_places *out)
 {
-    struct draft *draft = c->draft;
     char text[ADDR_TEXT_MAX];
 
-    for (size_t i = 0; i < draft->listen_count; i++) {
-        if (addr_equal(&draft->listen[i].addr, a)) {
-            diag_error(c->d, at, path, "%s is in line %u already",
-                       addr_text(a, text), draft->listen[i].at.line);
+    for (size_t i = 0; i < out->count; i++) {
+        if (addr_equal(&out->items[i].addr, a)) {
+            diag_error(c->d, n->at, path, "%s is %s already",
+                       addr_text(a, text), diag_place(out->items[i].at).text);
             return;
         }
     }
-    draft->listen[draft->listen_count++] =
-        (struct draft_listen){.addr = *a, .at = at};
+    out->items[out->count++] = (struct draft_listen){.addr = *a, .at = n->at};
 }
 
 /* {address: …, port: …} */
 static void check_mapping(struct check *c, const struct node *n,
-                          const char *path)
+                          const char *path, const struct listing *l)
 {
     static const struct synonym synonyms[] = {
         {"ip", "address"}, {"host", "address"}, {NULL, NULL}};
@@ -35,7 +39,8 @@ static void check_mapping(struct check *c, const struct node *n,
     struct key_set set = {names, COUNT_OF(names), synonyms, seen,
                           path,  n->first};
     struct addr a = {.family = 0};
-    uint64_t port = ENDPOINT_PORT_DNS;
+    uint64_t port =
+        l->role == ENDPOINT_ADMIN ? ENDPOINT_PORT_ADMIN : ENDPOINT_PORT_DNS;
     bool is_good = true;
     char sub[DIAG_PATH_MAX];
 
@@ -52,12 +57,14 @@ static void check_mapping(struct check *c, const struct node *n,
         diag_error(c->d, n->at, path, "address is missing");
     } else if (is_good) {
         a.port = (uint16_t)port;
-        add(c, &a, n->at, path);
+        add(c, &a, n, path, l->out);
     }
 }
 
-static void check_entry(struct check *c, const struct node *n, const char *path)
+static void check_entry(struct check *c, const struct node *n, const char *path,
+                        void *arg)
 {
+    const struct listing *l = arg;
     struct endpoint e;
     char why[HOST_WHY_MAX];
 
@@ -65,17 +72,24 @@ static void check_entry(struct check *c, const struct node *n, const char *path)
         return;
     }
     if (n->kind == NODE_MAP) {
-        check_mapping(c, n, path);
+        check_mapping(c, n, path, l);
     } else if (!check_scalar(c, n, path, "an address")) {
         return;
-    } else if (endpoint_parse(n->text, ENDPOINT_LISTEN, &e, why) != 0) {
+    } else if (endpoint_parse(n->text, l->role, &e, why) != 0) {
         diag_error(c->d, n->at, path, "%s", why);
     } else {
-        add(c, &e.addr, n->at, path);
+        add(c, &e.addr, n, path, l->out);
     }
 }
 
-void check_listen(struct check *c, const struct node *n)
+void check_listen(struct check *c, const struct node *n, const char *name,
+                  enum endpoint_role role, struct draft_places *out)
 {
-    check_entries(c, n, "listen", check_entry);
+    struct listing l = {.out = out, .role = role};
+
+    if (role == ENDPOINT_ADMIN && n->kind == NODE_SCALAR &&
+        strcmp(n->text, "off") == 0) {
+        return;
+    }
+    check_entries(c, n, name, check_entry, &l);
 }

@@ -5,6 +5,7 @@
 
 #include "config/value.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static const struct draft_value *value(const struct check *c, enum key_id id)
@@ -140,51 +141,157 @@ static void check_cache(struct check *c)
     }
 }
 
-static void check_race(struct check *c)
+/* path is that of race_width, count the servers. */
+static void check_race(struct check *c, const struct draft_value *width,
+                       const struct draft_value *strategy, const char *path,
+                       size_t count)
 {
-    const struct draft_value *width = value(c, KEY_race_width);
-    const struct draft_value *strategy = value(c, KEY_strategy);
-
     if (!width->is_given || !are_good(width, strategy)) {
         return;
     }
     if (strategy->number != CONFIG_RACE) {
-        diag_warning(c->d, width->at, "race_width",
+        diag_warning(c->d, width->at, path,
                      "has no effect without strategy: race");
-    } else if (c->d->errors == 0 && width->number > c->draft->server_count) {
-        diag_warning(c->d, width->at, "race_width",
-                     "%s is more than there are servers (%zu)",
-                     show(c, KEY_race_width).text, c->draft->server_count);
+    } else if (c->d->errors == 0 && count > 0 && width->number > count) {
+        diag_warning(c->d, width->at, path,
+                     "%" PRIu64 " is more than there are servers (%zu)",
+                     width->number, count);
     }
 }
 
-/* Would a query to server come in at l again? */
-static bool is_loop(const struct draft_server *server,
-                    const struct draft_listen *l)
+/* Keys that do nothing as long as another key is as it is; switches and numbers
+ * that turn them off are true all the same. */
+static void check_idle_keys(struct check *c)
 {
-    if (server->addr.port != l->addr.port) {
-        return false;
+    static const struct {
+        enum key_id id, needs;
+        const char *without;
+    } rows[] = {
+        {KEY_hedge_min, KEY_hedge_budget, "with hedge_budget: 0"},
+        {KEY_hedge_max, KEY_hedge_budget, "with hedge_budget: 0"},
+        {KEY_search_noise_tlds, KEY_search_noise, "without search_noise"},
+        {KEY_rebind_allow, KEY_rebind_protection,
+         "without rebind_protection: on"},
+        {KEY_rate_burst, KEY_rate_limit, "without rate_limit"},
+        {KEY_response_rate_slip, KEY_response_rate_limit,
+         "without response_rate_limit"},
+        {KEY_query_log_sample, KEY_query_log, "without query_log"},
+        {KEY_query_log_addresses, KEY_query_log, "without query_log"},
+        {KEY_query_log_names, KEY_query_log, "without query_log"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct draft_value *v = value(c, rows[i].id);
+        const struct draft_value *needed = value(c, rows[i].needs);
+        bool is_needed_set = needed->number > 0 || needed->path != NULL ||
+                             needed->count > 0 || needed->is_bad;
+        if (v->is_given && !v->is_bad && !is_needed_set) {
+            diag_warning(c->d, v->at, keys_table[rows[i].id].name,
+                         "has no effect %s", rows[i].without);
+        }
     }
-    return addr_ip_equal(&server->addr, &l->addr) ||
-           (server->addr.family == l->addr.family && host_is_any(&l->addr) &&
-            host_is_loopback(&server->addr));
 }
 
-static void check_loops(struct check *c)
+/* What is said of denied names where none is denied. */
+static void check_deny(struct check *c)
+{
+    static const enum key_id ids[] = {KEY_deny_except, KEY_deny_answer};
+    const struct draft_value *names = value(c, KEY_deny_names);
+    const struct draft_value *lists = value(c, KEY_deny_lists);
+
+    if (names->count > 0 || lists->count > 0 || names->is_bad ||
+        lists->is_bad) {
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        const struct draft_value *v = value(c, ids[i]);
+        if (v->is_given && !v->is_bad) {
+            diag_warning(c->d, v->at, keys_table[ids[i]].name,
+                         "has no effect without deny_names and deny_lists");
+        }
+    }
+}
+
+/* A second question that comes when the first one is given up anyway. */
+static void check_hedge(struct check *c)
+{
+    const struct draft_value *min = value(c, KEY_hedge_min);
+    const struct draft_value *answer = value(c, KEY_answer_timeout);
+
+    check_bounds(c, KEY_hedge_min, KEY_hedge_max);
+    if (are_good(min, answer) && min->number >= answer->number &&
+        !is_off(value(c, KEY_hedge_budget))) {
+        diag_warning(c->d, later(min, answer)->at, "hedge_min",
+                     "%s is not less than answer_timeout (%s): by then the "
+                     "query is asked elsewhere anyway",
+                     show(c, KEY_hedge_min).text,
+                     show(c, KEY_answer_timeout).text);
+    }
+}
+
+/* Warm connections that are closed as unused. */
+static void check_warm(struct check *c)
+{
+    if (!is_off(value(c, KEY_upstream_idle))) {
+        check_part(c, KEY_warm_for, KEY_upstream_idle);
+    }
+}
+
+static void warn_zone(struct check *c, const struct draft_target *t,
+                      enum zone_key_id id, const char *what)
+{
+    char path[DIAG_PATH_MAX];
+
+    diag_warning(c->d, t->values[id].at,
+                 check_path_join(path, t->path, keys_of_zone[id].name), "%s",
+                 what);
+}
+
+/* Is it given, and on or more than 0? */
+static bool is_set(const struct draft_value *v)
+{
+    return v->is_given && !v->is_bad && v->number > 0;
+}
+
+static bool has_udp(const struct draft_target *t)
+{
+    for (size_t i = 0; i < t->pool.count; i++) {
+        if (t->pool.servers[i].transport == CONFIG_UDP) {
+            return true;
+        }
+    }
+    return t->resolv_conf != NULL;
+}
+
+/* Of a zone: what of its keys does nothing. */
+static void check_target(struct check *c, const struct draft_target *t)
+{
+    const struct draft_value *own = &t->values[ZONE_KEY_STRATEGY];
+    bool has_cache = !is_off(&t->values[ZONE_KEY_CACHE]) &&
+                     !is_off(value(c, KEY_cache_size));
+    char path[DIAG_PATH_MAX];
+
+    if (is_set(&t->values[ZONE_KEY_RANDOM_CASE]) && !has_udp(t)) {
+        warn_zone(c, t, ZONE_KEY_RANDOM_CASE,
+                  "has no effect: none of the servers is asked over UDP");
+    }
+    if (is_set(&t->values[ZONE_KEY_SERVE_STALE]) && !has_cache) {
+        warn_zone(c, t, ZONE_KEY_SERVE_STALE, "has no effect without a cache");
+    }
+    check_race(c, &t->values[ZONE_KEY_RACE_WIDTH],
+               own->is_given ? own : value(c, KEY_strategy),
+               check_path_join(path, t->path, "race_width"), t->pool.count);
+}
+
+/* "." has been taken to the top; its own keys were checked there. */
+static void check_targets(struct check *c)
 {
     const struct draft *draft = c->draft;
-    char text[ADDR_TEXT_MAX];
 
-    for (size_t i = 0; i < draft->server_count; i++) {
-        const struct draft_server *s = &draft->servers[i];
-        for (size_t j = 0; j < draft->listen_count; j++) {
-            if (is_loop(s, &draft->listen[j])) {
-                diag_error(c->d, s->at, s->path,
-                           "%s is where dotstub itself listens; it would ask "
-                           "itself",
-                           addr_text(&s->addr, text));
-                break;
-            }
+    for (size_t i = 0; i < draft->target_count; i++) {
+        bool is_root = draft->root.at.line != 0 && draft->root.target == i;
+        if (!is_root) {
+            check_target(c, &draft->targets[i]);
         }
     }
 }
@@ -195,7 +302,13 @@ void check_rules(struct check *c)
     check_timeout(c, KEY_connect_timeout);
     check_timeout(c, KEY_answer_timeout);
     check_part(c, KEY_tcp_max_clients_per_address, KEY_tcp_max_clients);
-    check_race(c);
+    check_race(c, value(c, KEY_race_width), value(c, KEY_strategy),
+               "race_width", c->draft->pool.count);
+    check_hedge(c);
+    check_warm(c);
+    check_deny(c);
+    check_idle_keys(c);
     check_cache(c);
-    check_loops(c);
+    check_targets(c);
+    check_where(c);
 }

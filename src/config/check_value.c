@@ -82,6 +82,52 @@ static void report_no_unit(struct check *c, const struct key *key,
     }
 }
 
+/* Words for on and off; is_taken: not only understood. */
+static const struct switch_word {
+    const char *word, *meant;
+    bool is_taken;
+} switch_words[] = {
+    {"on", "on", true},       {"off", "off", true},
+    {"yes", "on", true},      {"no", "off", true},
+    {"true", "on", true},     {"false", "off", true},
+    {"1", "on", false},       {"0", "off", false},
+    {"enabled", "on", false}, {"disabled", "off", false},
+    {"enable", "on", false},  {"disable", "off", false},
+    {"always", "on", false},  {"never", "off", false},
+};
+
+/* NULL: none of them. */
+static const struct switch_word *find_switch_word(const char *text)
+{
+    for (size_t i = 0; i < COUNT_OF(switch_words); i++) {
+        if (strcasecmp(text, switch_words[i].word) == 0) {
+            return &switch_words[i];
+        }
+    }
+    return NULL;
+}
+
+bool check_switch(struct check *c, const struct node *n, const char *path,
+                  uint64_t *out)
+{
+    if (!check_scalar(c, n, path, "on or off")) {
+        return false;
+    }
+    const struct switch_word *w = find_switch_word(n->text);
+    struct diag_quote quote = diag_quote(n->text);
+    if (w == NULL) {
+        diag_error(c->d, n->at, path, "%s is not on or off", quote.text);
+        return false;
+    }
+    if (!w->is_taken) {
+        diag_error(c->d, n->at, path, "%s is not on or off; did you mean %s?",
+                   quote.text, w->meant);
+        return false;
+    }
+    *out = strcmp(w->meant, "on") == 0;
+    return true;
+}
+
 /* Words that people write for 0. */
 static bool means_off(const char *text)
 {
@@ -196,7 +242,9 @@ bool check_choice(struct check *c, const struct key *key, const struct node *n,
     if (!check_scalar(c, n, path, words)) {
         return false;
     }
-    suggest_init(&s, n->text);
+    const struct switch_word *w = find_switch_word(n->text);
+    /* "false" is "off" where that is a choice. */
+    suggest_init(&s, w == NULL ? n->text : w->meant);
     for (size_t i = 0; i < key->choice_count; i++) {
         if (strcmp(n->text, key->choices[i].str) == 0) {
             *out = (uint64_t)key->choices[i].val;

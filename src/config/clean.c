@@ -89,9 +89,9 @@ static void check_char(const struct cursor *c, uint32_t value, struct diag *d)
     const char *name = invisible_name(value);
 
     if (value == BAD_OCTET) {
-        diag_error(d, c->at, NULL,
-                   "octet 0x%02x is not UTF-8; save the file as UTF-8",
-                   (unsigned)*c->p);
+        diag_error(d, c->at, NULL, "octet 0x%02x is not UTF-8%s",
+                   (unsigned)*c->p,
+                   c->at.variable == NULL ? "; save the file as UTF-8" : "");
     } else if (value == 0) {
         diag_error(d, c->at, NULL, "NUL octet; this is not a text file");
     } else if (name != NULL) {
@@ -139,7 +139,7 @@ static void step(struct cursor *c, struct diag *d)
 
     if (value == '\n' || value == '\r') {
         c->p += is_crlf ? 2 : 1;
-        c->at = (struct mark){c->at.line + 1, 1};
+        c->at = (struct mark){c->at.line + 1, 1, c->at.variable};
         c->is_indent = true;
         return;
     }
@@ -171,7 +171,7 @@ int source_clean(struct source *s, struct diag *d)
     size_t errors = d->errors;
 
     if (is_wide(s)) {
-        diag_error(d, (struct mark){1, 1}, NULL,
+        diag_error(d, (struct mark){1, 1, s->variable}, NULL,
                    "this is UTF-16 or UTF-32; save the file as UTF-8");
         return ERR_CONFIG;
     }
@@ -182,7 +182,7 @@ int source_clean(struct source *s, struct diag *d)
     struct cursor c = {
         .p = (unsigned char *)s->text,
         .end = (const unsigned char *)s->text + s->len,
-        .at = {1, 1},
+        .at = {1, 1, s->variable},
         .is_indent = true,
     };
     while (c.p < c.end) {

@@ -1,6 +1,7 @@
 /*
- * The way of a file: read, clean, parse to a tree, check into a draft, write
- * the draft as normalised YAML, load that with libcyaml. Each step adds what
+ * The way of a file: read, clean, parse to a tree, put what the environment
+ * says into it, check it into a draft, write the draft as normalised YAML, load
+ * that with libcyaml. Each step adds what
  * it finds to the diagnostics; the next runs where it can still say more.
  */
 #include "config/config.h"
@@ -8,12 +9,15 @@
 #include "base/err.h"
 #include "config/check.h"
 #include "config/diag.h"
+#include "config/environ.h"
 #include "config/load.h"
 #include "config/source.h"
 #include "config/tree.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* From a good draft to the configuration. */
 static int finish(const struct draft *draft, struct config **out,
@@ -49,8 +53,8 @@ static int load_tree(const struct source *source, const struct tree *tree,
     return err;
 }
 
-static int load_source(struct source *source, struct config **out,
-                       struct diag *d)
+static int load_source(struct source *source, char *const *environment,
+                       struct config **out, struct diag *d)
 {
     struct tree tree;
     int err = source_clean(source, d);
@@ -62,19 +66,23 @@ static int load_source(struct source *source, struct config **out,
     if (err != 0) {
         return err;
     }
-    err = load_tree(source, &tree, out, d);
+    err = environ_apply(environment, &tree, d);
+    if (err == 0) {
+        err = load_tree(source, &tree, out, d);
+    }
     tree_finish(&tree);
     return err;
 }
 
 /* Hand everything to the caller; err is what reading the source came to. */
-static int load(struct source *source, int err, struct config **out,
-                struct diag *d, struct config_diagnostics *diagnostics)
+static int load(struct source *source, int err, char *const *environment,
+                struct config **out, struct diag *d,
+                struct config_diagnostics *diagnostics)
 {
     struct config *c = NULL;
 
     if (err == 0) {
-        err = load_source(source, &c, d);
+        err = load_source(source, environment, &c, d);
     }
     source_finish(source);
     int export_err = diag_export(d, diagnostics);
@@ -88,26 +96,55 @@ static int load(struct source *source, int err, struct config **out,
     return 0;
 }
 
-int config_load(const char *file, struct config **out,
-                struct config_diagnostics *d)
+/* Without a file, where the environment has what a file must have. */
+static bool can_do_without(const char *file, char *const *environment)
+{
+    return strcmp(file, "-") != 0 && environ_has_servers(environment) &&
+           access(file, F_OK) != 0 && errno == ENOENT;
+}
+
+int config_load_environ(const char *file, char *const *environment,
+                        struct config **out, struct config_diagnostics *d)
 {
     struct diag diag;
     struct source source;
+    int err;
 
     diag_init(&diag, strcmp(file, "-") == 0 ? "<stdin>" : file);
-    int err = source_read(file, &source, &diag);
-    return load(&source, err, out, &diag, d);
+    if (can_do_without(file, environment)) {
+        diag_warning(&diag, (struct mark){.line = 0}, NULL,
+                     "is not there; the environment and defaults are used");
+        err = source_copy("", 0, &source, &diag);
+    } else {
+        err = source_read(file, &source, &diag);
+    }
+    return load(&source, err, environment, out, &diag, d);
+}
+
+int config_load(const char *file, struct config **out,
+                struct config_diagnostics *d)
+{
+    return config_load_environ(file, environ, out, d);
 }
 
 int config_load_text(const char *text, size_t len, const char *file,
                      struct config **out, struct config_diagnostics *d)
 {
+    static char *const nothing[] = {NULL};
     struct diag diag;
     struct source source;
 
     diag_init(&diag, file);
     int err = source_copy(text, len, &source, &diag);
-    return load(&source, err, out, &diag, d);
+    return load(&source, err, nothing, out, &diag, d);
+}
+
+static void finish_list(char **items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(items[i]);
+    }
+    free(items);
 }
 
 void config_destroy(struct config *c)
@@ -115,16 +152,21 @@ void config_destroy(struct config *c)
     if (c == NULL) {
         return;
     }
-    for (size_t i = 0; i < c->server_count; i++) {
-        free(c->servers[i].label);
-        free(c->servers[i].name);
-        free(c->servers[i].pins);
-        free(c->servers[i].ca_file);
+    config_pool_finish(&c->pool);
+    for (size_t i = 0; i < c->zone_count; i++) {
+        config_pool_finish(&c->zones[i].pool);
+        free(c->zones[i].name);
+        free(c->zones[i].resolv_conf);
     }
-    free(c->servers);
+    free(c->zones);
+    free(c->allow);
+    free(c->admin);
+#define FINISH_NOTHING(...)
+#define FINISH_PATH(name_, member_, ...) free(c->member_);
+#define FINISH_LIST(name_, member_, count_, ...) \
+    finish_list(c->member_, c->count_);
+    KEYS(FINISH_NOTHING, FINISH_NOTHING, FINISH_NOTHING, FINISH_PATH,
+         FINISH_LIST)
     free(c->listen);
-    free(c->ca_file);
-    free(c->ca_dir);
-    free(c->cache_file);
     free(c);
 }

@@ -3,6 +3,7 @@
  *
  *     file:line:column: key.path: what is wrong
  *     file:line:column: warning: key.path: what is odd
+ *     environment VARIABLE: key.path: what is wrong
  *
  * Text of the file is quoted in messages that go to terminals and logs, so
  * control characters never leave this file unescaped.
@@ -27,6 +28,10 @@ void diag_finish(struct diag *d)
         free(d->items[i].text);
     }
     free(d->items);
+    for (size_t i = 0; i < d->variable_count; i++) {
+        free(d->variables[i]);
+    }
+    free(d->variables);
     *d = (struct diag){.file = d->file};
 }
 
@@ -43,6 +48,22 @@ static bool make_room(struct diag *d)
     d->items = items;
     d->capacity = capacity;
     return true;
+}
+
+const char *diag_variable(struct diag *d, const char *name, size_t len)
+{
+    char **variables =
+        realloc(d->variables, (d->variable_count + 1) * sizeof(*variables));
+
+    if (variables == NULL) {
+        return NULL;
+    }
+    d->variables = variables;
+    char *copy = strndup(name, len);
+    if (copy != NULL) {
+        variables[d->variable_count++] = copy;
+    }
+    return copy;
 }
 
 static void add(struct diag *d, bool is_error, struct mark at, const char *path,
@@ -126,8 +147,13 @@ static char *format_item(const struct diag *d, const struct diag_item *item)
     if (out == NULL) {
         return NULL;
     }
-    print_escaped(out, d->file);
-    if (item->at.line > 0) {
+    if (item->at.variable != NULL) {
+        fputs("environment ", out);
+        print_escaped(out, item->at.variable);
+    } else {
+        print_escaped(out, d->file);
+    }
+    if (item->at.line > 0 && item->at.variable == NULL) {
         fprintf(out, ":%u:%u", item->at.line, item->at.column);
     }
     fputs(item->is_error ? ": " : ": warning: ", out);
@@ -145,6 +171,12 @@ static int compare(const void *left, const void *right)
     const struct diag_item *a = left;
     const struct diag_item *b = right;
 
+    if (a->at.variable != b->at.variable) {
+        if (a->at.variable == NULL || b->at.variable == NULL) {
+            return a->at.variable == NULL ? -1 : 1;
+        }
+        return strcmp(a->at.variable, b->at.variable);
+    }
     if (a->at.line != b->at.line) {
         return a->at.line < b->at.line ? -1 : 1;
     }
@@ -201,6 +233,18 @@ void config_diagnostics_finish(struct config_diagnostics *d)
     }
     free(d->lines);
     *d = (struct config_diagnostics){.count = 0};
+}
+
+struct diag_place diag_place(struct mark at)
+{
+    struct diag_place p;
+
+    if (at.variable != NULL) {
+        snprintf(p.text, sizeof(p.text), "in %s", diag_quote(at.variable).text);
+    } else {
+        snprintf(p.text, sizeof(p.text), "in line %u", at.line);
+    }
+    return p;
 }
 
 struct diag_quote diag_quote(const char *text)

@@ -1,6 +1,7 @@
 /*
  * Cut the text into scheme, host, port and name, then parse each. No scheme
- * but tls:// is taken: what is asked for is never made weaker or different.
+ * but tls:// is taken, unless the role says so: what is asked for is never made
+ * weaker or different.
  */
 #include "config/endpoint.h"
 
@@ -24,6 +25,36 @@ struct pieces {
     const char *name; /* NULL: no '#' */
 };
 
+static bool is_listening(enum endpoint_role role)
+{
+    return role == ENDPOINT_LISTEN || role == ENDPOINT_ADMIN;
+}
+
+/* udp://, tcp:// and what people call it else. */
+static bool is_clear_text(const char *scheme, size_t len)
+{
+    return len == 3 && (strncasecmp(scheme, "udp", 3) == 0 ||
+                        strncasecmp(scheme, "tcp", 3) == 0 ||
+                        strncasecmp(scheme, "dns", 3) == 0);
+}
+
+/* A server in clear text where there is none. */
+static int refuse_clear_text(const char *text, size_t len, const char *rest,
+                             enum endpoint_role role, char why[HOST_WHY_MAX])
+{
+    if (role == ENDPOINT_ZONE) {
+        SAY(why, "%.*s:// is not known here; did you mean udp://%.80s?",
+            (int)len, text, rest);
+    } else {
+        SAY(why,
+            "%.*s:// is not encrypted; a server in clear text is possible only "
+            "in a zone that names it, such as zones: {cluster.local: "
+            "\"udp://%.80s\"}",
+            (int)len, text, rest);
+    }
+    return ERR_INVAL;
+}
+
 static int refuse_scheme(const char *text, size_t len, const char *rest,
                          enum endpoint_role role, char why[HOST_WHY_MAX])
 {
@@ -35,18 +66,25 @@ static int refuse_scheme(const char *text, size_t len, const char *rest,
         {"quic", "is DNS over QUIC; dotstub speaks DNS over TLS only"},
         {"doq", "is DNS over QUIC; dotstub speaks DNS over TLS only"},
         {"sdns", "is a DNS stamp, which dotstub does not read"},
-        {"udp", "is not encrypted; dotstub speaks DNS over TLS only"},
-        {"tcp", "is not encrypted; dotstub speaks DNS over TLS only"},
-        {"dns", "is not encrypted; dotstub speaks DNS over TLS only"},
     };
     const char *words = "is not known here";
 
+    if (role == ENDPOINT_ADMIN) {
+        SAY(why,
+            "%.*s:// does not belong here: an address, perhaps with a port, is "
+            "needed; did you mean %.80s?",
+            len > 20 ? 20 : (int)len, text, rest);
+        return ERR_INVAL;
+    }
     if (role == ENDPOINT_LISTEN) {
         SAY(why,
             "%.*s:// does not belong here: dotstub listens for plain DNS, "
             "UDP and TCP both; did you mean %.80s?",
             len > 20 ? 20 : (int)len, text, rest);
         return ERR_INVAL;
+    }
+    if (is_clear_text(text, len)) {
+        return refuse_clear_text(text, len, rest, role, why);
     }
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         if (strlen(known[i].scheme) == len &&
@@ -59,22 +97,30 @@ static int refuse_scheme(const char *text, size_t len, const char *rest,
     return ERR_INVAL;
 }
 
-/* Step over "tls://"; any other scheme is refused. */
+/* Step over "tls://", or what else the role takes; any other scheme is
+ * refused. */
 static int cut_scheme(const char **text, enum endpoint_role role,
-                      char why[HOST_WHY_MAX])
+                      enum config_transport *transport, char why[HOST_WHY_MAX])
 {
+    static const struct {
+        const char *scheme;
+        enum config_transport transport;
+    } known[] = {{"tls", CONFIG_TLS}, {"udp", CONFIG_UDP}, {"tcp", CONFIG_TCP}};
     const char *mark = strstr(*text, "://");
+    size_t count = is_listening(role) ? 0 : role == ENDPOINT_ZONE ? 3 : 1;
 
     if (mark == NULL) {
         return 0;
     }
     size_t len = (size_t)(mark - *text);
-    if (role == ENDPOINT_LISTEN || len != 3 ||
-        strncasecmp(*text, "tls", 3) != 0) {
-        return refuse_scheme(*text, len, mark + 3, role, why);
+    for (size_t i = 0; i < count; i++) {
+        if (len == 3 && strncasecmp(*text, known[i].scheme, 3) == 0) {
+            *text = mark + 3;
+            *transport = known[i].transport;
+            return 0;
+        }
     }
-    *text = mark + 3;
-    return 0;
+    return refuse_scheme(*text, len, mark + 3, role, why);
 }
 
 static int too_long(const char *text, char why[HOST_WHY_MAX])
@@ -185,14 +231,13 @@ static bool explain_word(const struct pieces *p, enum endpoint_role role,
     if (strcasecmp(p->host, "localhost") == 0) {
         SAY(why, "\"localhost\" is a name; did you mean 127.0.0.1%s%.*s?",
             colon, port_len, port);
-    } else if (role == ENDPOINT_LISTEN &&
-               (strcmp(p->host, "*") == 0 ||
-                (*p->host == '\0' && p->port != NULL))) {
+    } else if (is_listening(role) && (strcmp(p->host, "*") == 0 ||
+                                      (*p->host == '\0' && p->port != NULL))) {
         SAY(why,
             "no address; did you mean 0.0.0.0%s%.*s, all IPv4 addresses "
             "of this machine (\"[::]%s%.*s\" for IPv6)?",
             colon, port_len, port, colon, port_len, port);
-    } else if (role == ENDPOINT_LISTEN && p->port == NULL && digits > 0 &&
+    } else if (is_listening(role) && p->port == NULL && digits > 0 &&
                digits <= 5 && p->host[digits] == '\0') {
         SAY(why,
             "\"%s\" is a port without an address; did you mean "
@@ -212,7 +257,7 @@ static int parse_host(const struct pieces *p, enum endpoint_role role,
     if (explain_word(p, role, why) || host_parse_ip(p->host, a, why) != 0) {
         return ERR_INVAL;
     }
-    if (host_is_multicast(a) || (role == ENDPOINT_SERVER && host_is_any(a))) {
+    if (host_is_multicast(a) || (!is_listening(role) && host_is_any(a))) {
         SAY(why, "%s is not the address of a machine", p->host);
         return ERR_INVAL;
     }
@@ -245,13 +290,47 @@ static int check_single(const char *text, char why[HOST_WHY_MAX])
     return ERR_INVAL;
 }
 
+static uint16_t default_port(enum endpoint_role role,
+                             enum config_transport transport)
+{
+    if (role == ENDPOINT_ADMIN) {
+        return ENDPOINT_PORT_ADMIN;
+    }
+    return is_listening(role) || transport != CONFIG_TLS ? ENDPOINT_PORT_DNS
+                                                         : ENDPOINT_PORT_DOT;
+}
+
+/* The name behind '#', len octets behind the start of text. */
+static int parse_name(const char *text, int len, enum endpoint_role role,
+                      struct endpoint *e, char why[HOST_WHY_MAX])
+{
+    const char *name = text + len + 1;
+
+    len = len > 80 ? 80 : len;
+    if (is_listening(role)) {
+        SAY(why, "a listen address has no #name; did you mean %.*s?", len,
+            text);
+        return ERR_INVAL;
+    }
+    if (e->transport != CONFIG_TLS) {
+        SAY(why,
+            "a server in clear text has no certificate and no #name; did you "
+            "mean %s://%.*s, or tls://%.*s#%.80s?",
+            e->transport == CONFIG_UDP ? "udp" : "tcp", len, text, len, text,
+            name);
+        return ERR_INVAL;
+    }
+    return host_parse_name(name, e->name, why);
+}
+
 static int parse(const char *text, enum endpoint_role role,
                  struct endpoint *out, char why[HOST_WHY_MAX])
 {
-    struct endpoint e = {.name = ""};
+    struct endpoint e = {.name = "", .transport = CONFIG_TLS};
     struct pieces p = {.port = NULL};
 
-    if (check_single(text, why) != 0 || cut_scheme(&text, role, why) != 0) {
+    if (check_single(text, why) != 0 ||
+        cut_scheme(&text, role, &e.transport, why) != 0) {
         return ERR_INVAL;
     }
     const char *hash = strchr(text, '#');
@@ -260,17 +339,11 @@ static int parse(const char *text, enum endpoint_role role,
         parse_host(&p, role, &e.addr, why) != 0) {
         return ERR_INVAL;
     }
-    e.addr.port =
-        role == ENDPOINT_SERVER ? ENDPOINT_PORT_DOT : ENDPOINT_PORT_DNS;
+    e.addr.port = default_port(role, e.transport);
     if (parse_port(&p, &e.addr, why) != 0) {
         return ERR_INVAL;
     }
-    if (hash != NULL && role == ENDPOINT_LISTEN) {
-        SAY(why, "a listen address has no #name; did you mean %.*s?",
-            len > 80 ? 80 : (int)len, text);
-        return ERR_INVAL;
-    }
-    if (hash != NULL && host_parse_name(hash + 1, e.name, why) != 0) {
+    if (hash != NULL && parse_name(text, (int)len, role, &e, why) != 0) {
         return ERR_INVAL;
     }
     *out = e;
@@ -314,7 +387,7 @@ int endpoint_parse(const char *text, enum endpoint_role role,
     if (parse(text, role, out, why) == 0) {
         return 0;
     }
-    if (role == ENDPOINT_SERVER) {
+    if (!is_listening(role)) {
         explain_order(text, why);
     }
     return ERR_INVAL;

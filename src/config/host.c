@@ -50,6 +50,16 @@ bool host_is_any(const struct addr *a)
     return memcmp(a->ip, zero, addr_ip_len(a)) == 0;
 }
 
+bool host_is_self(const struct addr *server, const struct addr *listen)
+{
+    if (server->port != listen->port) {
+        return false;
+    }
+    return addr_ip_equal(server, listen) ||
+           (server->family == listen->family && host_is_any(listen) &&
+            host_is_loopback(server));
+}
+
 bool host_is_multicast(const struct addr *a)
 {
     if (a->family == 6) {
@@ -249,8 +259,9 @@ int host_parse_ip(const char *text, struct addr *out, char why[HOST_WHY_MAX])
     return 0;
 }
 
-/* What is wrong with one label of a host name; NULL: nothing. */
-static const char *label_fault(const char *label, size_t len)
+/* What is wrong with one label of a host name; NULL: nothing. more: what is
+ * allowed in it beside letters, digits and '-'. */
+static const char *label_fault(const char *label, size_t len, const char *more)
 {
     if (len == 0) {
         return "it has an empty part";
@@ -271,14 +282,16 @@ static const char *label_fault(const char *label, size_t len)
             return "letters beyond ASCII are written in the xn-- form "
                    "(A-label)";
         }
-        if (!isalnum(c) && c != '-') {
-            return "only letters, digits, '-' and '.' are allowed";
+        if (!isalnum(c) && c != '-' && strchr(more, c) == NULL) {
+            return *more == '\0'
+                       ? "only letters, digits, '-' and '.' are allowed"
+                       : "only letters, digits, '-', '_' and '.' are allowed";
         }
     }
     return NULL;
 }
 
-static const char *name_fault(const char *name, size_t len)
+static const char *name_fault(const char *name, size_t len, const char *more)
 {
     if (len == 0) {
         return "it is empty";
@@ -289,7 +302,7 @@ static const char *name_fault(const char *name, size_t len)
     for (size_t at = 0; at <= len;) {
         size_t label_len = strcspn(name + at, ".");
         label_len = at + label_len > len ? len - at : label_len;
-        const char *fault = label_fault(name + at, label_len);
+        const char *fault = label_fault(name + at, label_len, more);
         if (fault != NULL) {
             return fault;
         }
@@ -311,7 +324,7 @@ int host_parse_name(const char *text, char out[HOST_NAME_MAX_LEN + 1],
             text);
         return ERR_INVAL;
     }
-    const char *fault = name_fault(text, len);
+    const char *fault = name_fault(text, len, "");
     if (fault == NULL && has_only(text, "0123456789.")) {
         fault = "a name does not consist of numbers only";
     }
@@ -320,6 +333,51 @@ int host_parse_name(const char *text, char out[HOST_NAME_MAX_LEN + 1],
         return ERR_INVAL;
     }
     memcpy(out, text, len);
+    out[len] = '\0';
+    return 0;
+}
+
+/* "*.example.com" and ".example.com": what is below is meant anyway. */
+static bool explain_below(const char *text, char why[HOST_WHY_MAX])
+{
+    size_t skip = strspn(text, "*.");
+    size_t len = strcspn(text, " \t");
+
+    if (skip == 0 || skip > 2 || text[skip] == '\0' ||
+        name_fault(text + skip, len - skip, "_") != NULL) {
+        return false;
+    }
+    SAY(why,
+        "\"%s\": all names below a name are meant with it; did you mean "
+        "%.80s?",
+        diag_quote(text).text, text + skip);
+    return true;
+}
+
+int host_parse_domain(const char *text, char out[HOST_NAME_MAX_LEN + 1],
+                      char why[HOST_WHY_MAX])
+{
+    size_t len = strlen(text);
+
+    len -= len > 0 && text[len - 1] == '.';
+    if (strcmp(text, ".") == 0) {
+        SAY(why, "\".\" is all names; a name is needed");
+        return ERR_INVAL;
+    }
+    const char *fault = name_fault(text, len, "_");
+    if (is_ip(text)) {
+        SAY(why, "\"%s\" is an address; a name is needed", text);
+        return ERR_INVAL;
+    }
+    if (fault != NULL) {
+        if (!explain_below(text, why)) {
+            SAY(why, "\"%s\" is not a name: %s", diag_quote(text).text, fault);
+        }
+        return ERR_INVAL;
+    }
+    for (size_t i = 0; i < len; i++) {
+        out[i] = (char)tolower((unsigned char)text[i]);
+    }
     out[len] = '\0';
     return 0;
 }

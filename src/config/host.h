@@ -30,6 +30,15 @@ MUST_USE int host_parse_ip(const char *text, struct addr *out,
 MUST_USE int host_parse_name(const char *text, char out[HOST_NAME_MAX_LEN + 1],
                              char why[HOST_WHY_MAX]);
 
+/*
+ * Check the name of a domain, where '_' is allowed as well, and copy it in
+ * lower case without its trailing dot; the root is none. Returns and why as
+ * host_parse_ip().
+ */
+MUST_USE int host_parse_domain(const char *text,
+                               char out[HOST_NAME_MAX_LEN + 1],
+                               char why[HOST_WHY_MAX]);
+
 /* Letters, digits, '-' and dots, one dot at least: like a name in the DNS? */
 bool host_looks_like_name(const char *text);
 
@@ -38,6 +47,9 @@ bool host_is_loopback(const struct addr *a);
 
 /* 0.0.0.0 and ::. */
 bool host_is_any(const struct addr *a);
+
+/* Does what is sent to server arrive at a socket bound to listen? */
+bool host_is_self(const struct addr *server, const struct addr *listen);
 
 /* 224.0.0.0/4, 255.255.255.255 and ff00::/8. */
 bool host_is_multicast(const struct addr *a);

@@ -6,6 +6,7 @@
 #include "config/load.h"
 
 #include "base/err.h"
+#include "config/pool.h"
 
 #include <cyaml/cyaml.h>
 #include <stdio.h>
@@ -21,18 +22,33 @@ struct raw_server {
     char *address;
     char *name;    /* NULL: none */
     char *ca_file; /* NULL: none */
+    char **more;   /* addresses */
+    unsigned more_count;
     char **pins;
     unsigned pins_count;
+    enum config_transport transport;
     unsigned weight;
     uint16_t port;
 };
 
-struct raw {
-    struct config config; /* listen, servers and their counts stay empty */
-    struct raw_listen *listen;
-    unsigned listen_count;
+struct raw_zone {
+    struct config_zone zone; /* servers and their count stay empty */
     struct raw_server *servers;
     unsigned servers_count;
+};
+
+struct raw {
+    struct config config; /* what is below stays empty in it */
+    struct raw_listen *listen;
+    unsigned listen_count;
+    struct raw_listen *admin;
+    unsigned admin_count;
+    struct raw_server *servers;
+    unsigned servers_count;
+    struct raw_zone *zones;
+    unsigned zones_count;
+    char **allow;
+    unsigned allow_count;
 };
 
 enum {
@@ -42,7 +58,7 @@ enum {
     ANY_LENGTH = SOURCE_MAX,
 };
 
-static const cyaml_schema_value_t pin_schema = {
+static const cyaml_schema_value_t text_schema = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, ANY_LENGTH),
 };
 
@@ -57,6 +73,12 @@ static const cyaml_schema_value_t listen_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_listen, listen_fields),
 };
 
+static const cyaml_strval_t transports[] = {
+    {"tls", CONFIG_TLS},
+    {"udp", CONFIG_UDP},
+    {"tcp", CONFIG_TCP},
+};
+
 static const cyaml_schema_field_t server_fields[] = {
     CYAML_FIELD_STRING_PTR("address", STRING, struct raw_server, address, 1,
                            ANY_LENGTH),
@@ -66,8 +88,12 @@ static const cyaml_schema_field_t server_fields[] = {
     CYAML_FIELD_STRING_PTR("ca_file", MAYBE, struct raw_server, ca_file, 1,
                            ANY_LENGTH),
     CYAML_FIELD_UINT("weight", NEEDED, struct raw_server, weight),
-    CYAML_FIELD_SEQUENCE("pins", MAYBE, struct raw_server, pins, &pin_schema, 1,
-                         CHECK_PINS_MAX),
+    CYAML_FIELD_ENUM("transport", NEEDED, struct raw_server, transport,
+                     transports, COUNT_OF(transports)),
+    CYAML_FIELD_SEQUENCE("more", MAYBE, struct raw_server, more, &text_schema,
+                         1, CHECK_MORE_MAX),
+    CYAML_FIELD_SEQUENCE("pins", MAYBE, struct raw_server, pins, &text_schema,
+                         1, CHECK_PINS_MAX),
     CYAML_FIELD_END,
 };
 
@@ -75,21 +101,59 @@ static const cyaml_schema_value_t server_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_server, server_fields),
 };
 
+static const cyaml_schema_field_t zone_fields[] = {
+    CYAML_FIELD_STRING_PTR("name", STRING, struct raw_zone, zone.name, 1,
+                           ANY_LENGTH),
+    CYAML_FIELD_BOOL("nxdomain", NEEDED, struct raw_zone, zone.is_nxdomain),
+    CYAML_FIELD_STRING_PTR("resolv_conf", MAYBE, struct raw_zone,
+                           zone.resolv_conf, 1, ANY_LENGTH),
+    CYAML_FIELD_BOOL("cache", NEEDED, struct raw_zone, zone.is_cached),
+    CYAML_FIELD_UINT("serve_stale", NEEDED, struct raw_zone,
+                     zone.serve_stale_ms),
+    CYAML_FIELD_ENUM("strategy", NEEDED, struct raw_zone, zone.pool.strategy,
+                     keys_strategies, COUNT_OF(keys_strategies)),
+    CYAML_FIELD_UINT("race_width", NEEDED, struct raw_zone,
+                     zone.pool.race_width),
+    CYAML_FIELD_BOOL("random_case", NEEDED, struct raw_zone,
+                     zone.pool.has_random_case),
+    CYAML_FIELD_SEQUENCE("servers", MAYBE, struct raw_zone, servers,
+                         &server_schema, 1, CHECK_ENTRIES_MAX),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t zone_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_zone, zone_fields),
+};
+
 #define FIELD_NUMBER(name_, member_, ...) \
     CYAML_FIELD_UINT(#name_, NEEDED, struct raw, config.member_),
 #define FIELD_CHOICE(name_, member_, default_, choices_) \
     CYAML_FIELD_ENUM(#name_, NEEDED, struct raw, config.member_, choices_, \
                      COUNT_OF(choices_)),
-#define FIELD_PATH(name_, member_, kind_) \
+#define FIELD_SWITCH(name_, member_, default_) \
+    CYAML_FIELD_BOOL(#name_, NEEDED, struct raw, config.member_),
+#define FIELD_PATH(name_, member_, kind_, default_) \
     CYAML_FIELD_STRING_PTR(#name_, MAYBE, struct raw, config.member_, 1, \
                            ANY_LENGTH),
+#define FIELD_LIST(name_, member_, count_, kind_, default_, max_) \
+    CYAML_FIELD_SEQUENCE_COUNT(#name_, MAYBE, struct raw, config.member_, \
+                               config.count_, &text_schema, 0, max_),
 
 static const cyaml_schema_field_t raw_fields[] = {
     CYAML_FIELD_SEQUENCE("listen", STRING, struct raw, listen, &listen_schema,
                          1, CHECK_ENTRIES_MAX),
     CYAML_FIELD_SEQUENCE("servers", STRING, struct raw, servers, &server_schema,
                          1, CHECK_ENTRIES_MAX),
-    KEYS(FIELD_NUMBER, FIELD_CHOICE, FIELD_PATH) CYAML_FIELD_END,
+    CYAML_FIELD_SEQUENCE("admin", MAYBE, struct raw, admin, &listen_schema, 1,
+                         CHECK_ENTRIES_MAX),
+    CYAML_FIELD_SEQUENCE("zones", MAYBE, struct raw, zones, &zone_schema, 1,
+                         CHECK_ZONES_MAX),
+    CYAML_FIELD_SEQUENCE("allow", STRING, struct raw, allow, &text_schema, 1,
+                         CYAML_UNLIMITED),
+    CYAML_FIELD_BOOL("random_case", NEEDED, struct raw,
+                     config.pool.has_random_case),
+    KEYS(FIELD_NUMBER, FIELD_CHOICE, FIELD_SWITCH, FIELD_PATH, FIELD_LIST)
+        CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t raw_schema = {
@@ -112,19 +176,58 @@ static int take_address(const char *text, uint16_t port, struct addr *out)
     return 0;
 }
 
-static int take_listen(const struct raw *raw, struct config *c)
+/* *out is left to the caller whatever comes. */
+static int take_places(const struct raw_listen *raw, unsigned raw_count,
+                       struct addr **out, size_t *count)
 {
-    c->listen = calloc(raw->listen_count, sizeof(*c->listen));
-    if (c->listen == NULL) {
+    if (raw_count == 0) {
+        return 0;
+    }
+    *out = calloc(raw_count, sizeof(**out));
+    if (*out == NULL) {
         return ERR_NOMEM;
     }
-    for (unsigned i = 0; i < raw->listen_count; i++) {
-        const struct raw_listen *l = &raw->listen[i];
-        int err = take_address(l->address, l->port, &c->listen[i]);
+    for (unsigned i = 0; i < raw_count; i++) {
+        int err = take_address(raw[i].address, raw[i].port, &(*out)[i]);
         if (err != 0) {
             return err;
         }
-        c->listen_count++;
+        (*count)++;
+    }
+    return 0;
+}
+
+static int take_allow(const struct raw *raw, struct config *c)
+{
+    c->allow = calloc(raw->allow_count, sizeof(*c->allow));
+    if (c->allow == NULL) {
+        return ERR_NOMEM;
+    }
+    for (unsigned i = 0; i < raw->allow_count; i++) {
+        const char *text = raw->allow[i];
+        if (cidr_parse(text, strlen(text), &c->allow[i]) != 0) {
+            return ERR_CONFIG;
+        }
+        c->allow_count++;
+    }
+    return 0;
+}
+
+static int take_more(const struct raw_server *raw, struct config_server *s)
+{
+    if (raw->more_count == 0) {
+        return 0;
+    }
+    s->more = calloc(raw->more_count, sizeof(*s->more));
+    if (s->more == NULL) {
+        return ERR_NOMEM;
+    }
+    for (unsigned i = 0; i < raw->more_count; i++) {
+        int err = take_address(raw->more[i], raw->port, &s->more[i]);
+        if (err != 0) {
+            return err;
+        }
+        s->more_count++;
     }
     return 0;
 }
@@ -147,19 +250,6 @@ static int take_pins(const struct raw_server *raw, struct config_server *s)
     return 0;
 }
 
-static int make_label(struct config_server *s)
-{
-    char text[ADDR_TEXT_MAX];
-    bool has_name = s->name != NULL;
-
-    if (asprintf(&s->label, "%s%s%s", addr_text(&s->addr, text),
-                 has_name ? "#" : "", has_name ? s->name : "") < 0) {
-        s->label = NULL;
-        return ERR_NOMEM;
-    }
-    return 0;
-}
-
 /* Takes the strings of raw over. */
 static int take_server(struct raw_server *raw, struct config_server *s)
 {
@@ -173,24 +263,74 @@ static int take_server(struct raw_server *raw, struct config_server *s)
     s->ca_file = raw->ca_file;
     raw->ca_file = NULL;
     s->weight = raw->weight;
-    err = take_pins(raw, s);
-    return err != 0 ? err : make_label(s);
+    s->transport = raw->transport;
+    err = take_more(raw, s);
+    if (err == 0) {
+        err = take_pins(raw, s);
+    }
+    return err != 0 ? err : pool_label(s);
 }
 
-static int take_servers(struct raw *raw, struct config *c)
+static int take_servers(struct raw_server *raw, unsigned count,
+                        struct config_pool *p)
 {
-    c->servers = calloc(raw->servers_count, sizeof(*c->servers));
-    if (c->servers == NULL) {
+    if (count == 0) {
+        return 0;
+    }
+    p->servers = calloc(count, sizeof(*p->servers));
+    if (p->servers == NULL) {
         return ERR_NOMEM;
     }
-    for (unsigned i = 0; i < raw->servers_count; i++) {
-        c->server_count++; /* what is half done is freed with it */
-        int err = take_server(&raw->servers[i], &c->servers[i]);
+    p->is_plain = raw[0].transport != CONFIG_TLS;
+    for (unsigned i = 0; i < count; i++) {
+        p->server_count++; /* what is half done is freed with it */
+        int err = take_server(&raw[i], &p->servers[i]);
         if (err != 0) {
             return err;
         }
     }
     return 0;
+}
+
+static int take_zones(struct raw *raw, struct config *c)
+{
+    if (raw->zones_count == 0) {
+        return 0;
+    }
+    c->zones = calloc(raw->zones_count, sizeof(*c->zones));
+    if (c->zones == NULL) {
+        return ERR_NOMEM;
+    }
+    for (unsigned i = 0; i < raw->zones_count; i++) {
+        struct raw_zone *r = &raw->zones[i];
+        struct config_zone *z = &c->zones[c->zone_count++];
+        *z = r->zone;
+        r->zone = (struct config_zone){.name = NULL};
+        z->pool.is_plain = z->resolv_conf != NULL;
+        int err = take_servers(r->servers, r->servers_count, &z->pool);
+        if (err != 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+static int take_all(struct raw *raw, struct config *c)
+{
+    int err = take_places(raw->listen, raw->listen_count, &c->listen,
+                          &c->listen_count);
+
+    if (err == 0) {
+        err = take_places(raw->admin, raw->admin_count, &c->admin,
+                          &c->admin_count);
+    }
+    if (err == 0) {
+        err = take_allow(raw, c);
+    }
+    if (err == 0) {
+        err = take_servers(raw->servers, raw->servers_count, &c->pool);
+    }
+    return err != 0 ? err : take_zones(raw, c);
 }
 
 static int take(struct raw *raw, struct config **out)
@@ -201,13 +341,9 @@ static int take(struct raw *raw, struct config **out)
         return ERR_NOMEM;
     }
     *c = raw->config;
-    raw->config.ca_file = NULL;
-    raw->config.ca_dir = NULL;
-    raw->config.cache_file = NULL;
-    int err = take_listen(raw, c);
-    if (err == 0) {
-        err = take_servers(raw, c);
-    }
+    raw->config = (struct config){.listen = NULL}; /* all of it is c's now */
+    c->policy.local_ttl_s /= KEYS_SECOND;          /* the document has ms */
+    int err = take_all(raw, c);
     if (err != 0) {
         config_destroy(c);
         return err;
@@ -240,5 +376,5 @@ int load_normal(const char *text, size_t len, struct config **out,
     }
     int err = take(data, out);
     cyaml_free(&cyaml_config, &raw_schema, data, 0);
-    return err == ERR_CONFIG ? fail(d, "an address or a pin") : err;
+    return err == ERR_CONFIG ? fail(d, "an address, a range or a pin") : err;
 }

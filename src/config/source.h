@@ -13,8 +13,9 @@
 enum { SOURCE_MAX = 1024 * 1024 }; /* octets */
 
 struct source {
-    char *text; /* owned, NUL-ended */
-    size_t len; /* octets before the NUL */
+    char *text;           /* owned, NUL-ended */
+    size_t len;           /* octets before the NUL */
+    const char *variable; /* it is the value of this one; NULL: a file's */
 };
 
 /*

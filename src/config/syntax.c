@@ -52,9 +52,10 @@ static const struct rule {
      "for itself: put it in quotes"},
 };
 
-static struct mark mark_of(yaml_mark_t m)
+static struct mark mark_of(const struct source *s, yaml_mark_t m)
 {
-    return (struct mark){(unsigned)m.line + 1, (unsigned)m.column + 1};
+    return (struct mark){(unsigned)m.line + 1, (unsigned)m.column + 1,
+                         s->variable};
 }
 
 static bool has_prefix(const char *text, const char *prefix)
@@ -73,7 +74,7 @@ static const char *text_at(const struct source *s, struct mark m)
 /* Only blanks before m in its line? */
 static bool is_first_in_line(const struct source *s, struct mark m)
 {
-    const char *line = text_at(s, (struct mark){m.line, 1});
+    const char *line = text_at(s, (struct mark){m.line, 1, NULL});
 
     return strspn(line, " ") + 1 >= m.column;
 }
@@ -98,7 +99,7 @@ static size_t bracketed_len(const char *p)
 static bool explain_brackets(const struct source *s, struct mark at,
                              struct diag *d)
 {
-    const char *line = text_at(s, (struct mark){at.line, 1});
+    const char *line = text_at(s, (struct mark){at.line, 1, NULL});
     size_t line_len = strcspn(line, "\r\n");
     const char *p = memchr(line, '[', line_len);
 
@@ -110,10 +111,12 @@ static bool explain_brackets(const struct source *s, struct mark at,
             continue;
         }
         len += strcspn(p + len, " ,\"'\r\n");
-        diag_error(d, (struct mark){at.line, (unsigned)(p - line) + 1}, NULL,
-                   "an address in brackets needs quotes in YAML; did you mean "
-                   "\"%.*s\"?",
-                   len > 80 ? 80 : (int)len, p);
+        diag_error(
+            d, (struct mark){at.line, (unsigned)(p - line) + 1, at.variable},
+            NULL,
+            "an address in brackets needs quotes in YAML; did you mean "
+            "\"%.*s\"?",
+            len > 80 ? 80 : (int)len, p);
         return true;
     }
     return false;
@@ -165,12 +168,14 @@ static bool explain_end(const yaml_parser_t *parser, const struct source *s,
         return false;
     }
     diag_error(d, at, NULL,
-               "the file ends inside a list or mapping; is a ']' or '}' "
-               "missing?");
+               "the %s ends inside a list or mapping; is a ']' or '}' "
+               "missing?",
+               s->variable == NULL ? "file" : "value");
     return true;
 }
 
-static bool explain_by_rule(const yaml_parser_t *parser, struct diag *d)
+static bool explain_by_rule(const yaml_parser_t *parser, const struct source *s,
+                            struct diag *d)
 {
     for (size_t i = 0; i < COUNT_OF(rules); i++) {
         const struct rule *r = &rules[i];
@@ -179,8 +184,8 @@ static bool explain_by_rule(const yaml_parser_t *parser, struct diag *d)
             continue;
         }
         struct mark at =
-            mark_of(r->place == PLACE_PROBLEM ? parser->problem_mark
-                                              : parser->context_mark);
+            mark_of(s, r->place == PLACE_PROBLEM ? parser->problem_mark
+                                                 : parser->context_mark);
         diag_error(d, at, NULL, "%s", r->words);
         return true;
     }
@@ -190,12 +195,13 @@ static bool explain_by_rule(const yaml_parser_t *parser, struct diag *d)
 void syntax_explain(const yaml_parser_t *parser, const struct source *s,
                     struct diag *d)
 {
-    struct mark at = mark_of(parser->problem_mark);
+    struct mark at = mark_of(s, parser->problem_mark);
     const char *problem = parser->problem;
 
     if (parser->error == YAML_READER_ERROR || problem == NULL) {
-        diag_error(d, (struct mark){1, 1}, NULL, "cannot be read as YAML%s%s",
-                   problem == NULL ? "" : ": ", problem == NULL ? "" : problem);
+        diag_error(d, (struct mark){1, 1, s->variable}, NULL,
+                   "cannot be read as YAML%s%s", problem == NULL ? "" : ": ",
+                   problem == NULL ? "" : problem);
     } else if (explain_brackets(s, at, d) || explain_end(parser, s, at, d)) {
         return;
     } else if (has_prefix(problem, "found character that cannot start")) {
@@ -203,7 +209,7 @@ void syntax_explain(const yaml_parser_t *parser, const struct source *s,
     } else if (has_prefix(problem, "did not find expected key") ||
                has_prefix(problem, "did not find expected '-'")) {
         explain_misfit(parser, s, at, d);
-    } else if (!explain_by_rule(parser, d)) {
+    } else if (!explain_by_rule(parser, s, d)) {
         diag_error(d, at, NULL, "not YAML: %s", problem);
     }
 }

@@ -25,17 +25,19 @@ struct builder {
     struct node *key[TREE_DEPTH_MAX]; /* of the pair begun at that depth */
     size_t depth;
     size_t documents;
+    const char *variable; /* of every mark */
 };
 
-static struct mark mark_of(yaml_mark_t m)
+static struct mark mark_of(const struct builder *b, yaml_mark_t m)
 {
-    return (struct mark){(unsigned)m.line + 1, (unsigned)m.column + 1};
+    return (struct mark){(unsigned)m.line + 1, (unsigned)m.column + 1,
+                         b->variable};
 }
 
 /* Report and stop: what follows would not be read as it was meant. */
 static int refuse(struct builder *b, yaml_mark_t at, const char *what)
 {
-    diag_error(b->d, mark_of(at), NULL, "%s", what);
+    diag_error(b->d, mark_of(b, at), NULL, "%s", what);
     return STEP_CUT;
 }
 
@@ -82,8 +84,8 @@ static int add_node(struct builder *b, enum node_kind kind,
         return ERR_NOMEM;
     }
     *n = (struct node){.kind = kind,
-                       .at = mark_of(e->start_mark),
-                       .after = mark_of(e->end_mark),
+                       .at = mark_of(b, e->start_mark),
+                       .after = mark_of(b, e->end_mark),
                        .older = t->newest};
     t->newest = n;
     t->count++;
@@ -146,7 +148,7 @@ static int on_document(struct builder *b, const yaml_event_t *e)
     if (b->documents++ == 0) {
         return STEP_MORE;
     }
-    diag_error(b->d, mark_of(e->start_mark), NULL,
+    diag_error(b->d, mark_of(b, e->start_mark), NULL,
                "a second document begins here; a configuration is one "
                "document: take the line with --- away");
     return STEP_END;
@@ -221,7 +223,7 @@ static void drop_last_pair(const struct builder *b)
 int tree_parse(const struct source *s, struct tree *out, struct diag *d)
 {
     yaml_parser_t parser;
-    struct builder b = {.tree = out, .d = d};
+    struct builder b = {.tree = out, .d = d, .variable = s->variable};
     int step = STEP_MORE;
 
     *out = (struct tree){.root = NULL};
@@ -257,6 +259,85 @@ void tree_finish(struct tree *t)
         n = older;
     }
     *t = (struct tree){.root = NULL};
+}
+
+struct node *tree_add(struct tree *t, struct node *parent, enum node_kind kind,
+                      struct mark at, const char *text, size_t len)
+{
+    struct node *n = calloc(1, sizeof(*n));
+
+    if (n == NULL) {
+        return NULL;
+    }
+    *n = (struct node){.kind = kind, .at = at, .after = at, .older = t->newest};
+    t->newest = n;
+    t->count++;
+    n->text = kind == NODE_SCALAR ? strndup(text, len) : NULL;
+    if (kind == NODE_SCALAR && n->text == NULL) {
+        return NULL;
+    }
+    if (parent != NULL) {
+        append_child(parent, n);
+    }
+    return n;
+}
+
+/* Take every pair of that key out of map; the tree still owns it. */
+static void remove_pairs(struct node *map, const char *key)
+{
+    struct node *n = map->first;
+
+    map->first = NULL;
+    map->last = NULL;
+    while (n != NULL) {
+        struct node *next = n->next;
+        n->next = NULL;
+        if (n->key->kind != NODE_SCALAR || strcmp(n->key->text, key) != 0) {
+            append_child(map, n);
+        }
+        n = next;
+    }
+}
+
+/* Move all nodes of from to t. */
+static void take_nodes(struct tree *t, struct tree *from)
+{
+    struct node *oldest = from->newest;
+
+    while (oldest != NULL && oldest->older != NULL) {
+        oldest = oldest->older;
+    }
+    if (oldest != NULL) {
+        oldest->older = t->newest;
+        t->newest = from->newest;
+        t->count += from->count;
+    }
+    *from = (struct tree){.root = NULL};
+}
+
+int tree_put(struct tree *t, const char *key, struct mark at,
+             struct tree *value)
+{
+    struct mark start = {1, 1, NULL};
+    struct node *pair = value->root;
+
+    take_nodes(t, value);
+    if (t->root == NULL || node_is_null(t->root)) {
+        t->root = tree_add(t, NULL, NODE_MAP, start, NULL, 0);
+    }
+    if (t->root == NULL) {
+        return ERR_NOMEM;
+    }
+    if (t->root->kind != NODE_MAP || pair == NULL) {
+        return 0;
+    }
+    pair->key = tree_add(t, NULL, NODE_SCALAR, at, key, strlen(key));
+    if (pair->key == NULL) {
+        return ERR_NOMEM;
+    }
+    remove_pairs(t->root, key);
+    append_child(t->root, pair);
+    return 0;
 }
 
 bool node_is_null(const struct node *n)

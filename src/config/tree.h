@@ -44,6 +44,21 @@ MUST_USE int tree_parse(const struct source *s, struct tree *out,
 
 void tree_finish(struct tree *t);
 
+/*
+ * A scalar (len octets of text are copied; NULL: "") or an empty list or
+ * mapping, as a child of parent (NULL: of none). Returns NULL: out of memory.
+ */
+struct node *tree_add(struct tree *t, struct node *parent, enum node_kind kind,
+                      struct mark at, const char *text, size_t len);
+
+/*
+ * Put the root of value behind key, in place of what is there in t's root; t
+ * without a document becomes a mapping, one that is none stays as it is. What
+ * value has is t's afterwards. Returns 0 | ERR_NOMEM.
+ */
+MUST_USE int tree_put(struct tree *t, const char *key, struct mark at,
+                      struct tree *value);
+
 /* Is it a plain (unquoted) scalar that says nothing: "", "~", "null"? */
 bool node_is_null(const struct node *n);
 

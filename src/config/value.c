@@ -35,10 +35,13 @@ static const struct unit sizes[] = {
 };
 static const struct unit counts[] = {{"", 1}, {NULL, 0}};
 
+static const struct unit percentages[] = {{"%", 1}, {"", 1}, {NULL, 0}};
+
 static const struct unit *const units_of[] = {
     [VALUE_COUNT] = counts,
     [VALUE_DURATION] = durations,
     [VALUE_SIZE] = sizes,
+    [VALUE_PERCENTAGE] = percentages,
 };
 
 /* Other spellings of units, for hints; case does not count. */
@@ -78,6 +81,9 @@ static const struct alias {
     {VALUE_SIZE, "byte", ""},
     {VALUE_SIZE, "bytes", ""},
     {VALUE_SIZE, "octets", ""},
+    {VALUE_PERCENTAGE, "%", "%"},
+    {VALUE_PERCENTAGE, "percent", "%"},
+    {VALUE_PERCENTAGE, "pct", "%"},
 };
 
 static uint64_t multiply(uint64_t a, uint64_t b)
@@ -277,6 +283,7 @@ const char *value_kind_text(enum value_kind kind)
         [VALUE_COUNT] = "a whole number",
         [VALUE_DURATION] = "a duration such as 4s or 250ms",
         [VALUE_SIZE] = "a size such as 1232 or 16MiB",
+        [VALUE_PERCENTAGE] = "a whole percentage such as 3%",
     };
 
     return texts[kind];

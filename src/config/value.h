@@ -12,9 +12,10 @@
 enum { VALUE_TEXT_MAX = 32 };
 
 enum value_kind {
-    VALUE_COUNT,    /* a whole number, no unit */
-    VALUE_DURATION, /* in milliseconds; a unit is needed, but for 0 */
-    VALUE_SIZE,     /* in octets; "B" may be left out */
+    VALUE_COUNT,      /* a whole number, no unit */
+    VALUE_DURATION,   /* in milliseconds; a unit is needed, but for 0 */
+    VALUE_SIZE,       /* in octets; "B" may be left out */
+    VALUE_PERCENTAGE, /* a whole number; "%" may be left out */
 };
 
 enum value_result {

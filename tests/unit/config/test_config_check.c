@@ -5,6 +5,8 @@
 #include "config/check.h"
 #include "expect.h"
 
+#include <string.h>
+
 #define ALWAYS \
     "servers are asked over TLS and verified always, that cannot be turned " \
     "off\n"
@@ -17,9 +19,9 @@ static const struct expect_case key_cases[] = {
      "t:3:1: connect-timeout: unknown key; did you mean connect_timeout?\n"
      "t:4:1: LOG_LEVEL: unknown key; did you mean log_level?\n"
      "t:4:12: log_level: x is not error, warning, notice, info or debug\n"},
-    {"a slip, and no idea", EXPECT_SERVER "retry_mni: 1s\nzones: {}\n",
+    {"a slip, and no idea", EXPECT_SERVER "retry_mni: 1s\ncolours: {}\n",
      "t:2:1: retry_mni: unknown key; did you mean retry_min?\n"
-     "t:3:1: zones: unknown key\n"},
+     "t:3:1: colours: unknown key\n"},
     {"another program's word", "nameservers: [9.9.9.9#dns.quad9.net]\n",
      "t:1:1: nameservers: unknown key; did you mean servers?\n"},
     {"twice", EXPECT_SERVER "workers: 1\nworkers: 2\nWorkers: 3\n",
@@ -130,7 +132,179 @@ static const struct expect_case value_cases[] = {
      "64)\n"},
 };
 
+static const struct expect_case kind_cases[] = {
+    {"percentages", EXPECT_SERVER "hedge_budget: 101%\n",
+     "t:2:15: hedge_budget: 101% is out of range: 0, or 1% to 100%\n"},
+    {"what is no percentage", EXPECT_SERVER "hedge_budget: 3 percent\n",
+     "t:2:15: hedge_budget: 3 percent is not a whole percentage such as 3%; "
+     "did you mean 3%?\n"},
+    {"a part of one", EXPECT_SERVER "hedge_budget: 0.5%\n",
+     "t:2:15: hedge_budget: 0.5% is not a whole percentage such as 3% (0, or "
+     "1% to 100%)\n"},
+    {"off is 0", EXPECT_SERVER "hedge_budget: off\nwarm_for: never\n",
+     "t:2:15: hedge_budget: off is not a whole percentage such as 3%; did you "
+     "mean 0?\n"
+     "t:3:11: warm_for: never is not a duration such as 4s or 250ms; did you "
+     "mean 0?\n"},
+    {"switches",
+     EXPECT_SERVER "cookies: 1\nsandbox: disabled\nminimal_any: maybe\n"
+                   "rebind_protection: [on]\nquery_log_names:\n",
+     "t:2:10: cookies: 1 is not on or off; did you mean on?\n"
+     "t:3:10: sandbox: disabled is not off, on or kill; did "
+     "you mean off?\n"
+     "t:4:14: minimal_any: maybe is not on or off\n"
+     "t:5:20: rebind_protection: a list where on or off is needed\n"
+     "t:6:17: query_log_names: has no value; on or off is needed\n"},
+    {"off where it is one of several",
+     EXPECT_SERVER "sandbox: false\nlog_format: off\n",
+     "t:2:10: sandbox: false is not off, on or kill; did you mean off?\n"
+     "t:3:13: log_format: off is not text or json\n"},
+    {"every word of a switch",
+     EXPECT_SERVER "cookies: ON\nquery_log_names: True\nminimal_any: Yes\n"
+                   "rebind_protection: no\nquery_log: stderr\n",
+     ""},
+    {"names in lists",
+     EXPECT_SERVER
+     "deny_names: ['*.a.b', .c, ., 192.0.2.1, a_b, 'x y', '', [z], -a]\n",
+     "t:2:14: deny_names[0]: \"*.a.b\": all names below a name are meant with "
+     "it; did you mean a.b?\n"
+     "t:2:23: deny_names[1]: \".c\": all names below a name are meant with it; "
+     "did you mean c?\n"
+     "t:2:27: deny_names[2]: \".\" is all names; a name is needed\n"
+     "t:2:30: deny_names[3]: \"192.0.2.1\" is an address; a name is needed\n"
+     "t:2:46: deny_names[5]: \"x y\" is not a name: only letters, digits, '-', "
+     "'_' and '.' are allowed\n"
+     "t:2:53: deny_names[6]: is empty; a name is needed\n"
+     "t:2:57: deny_names[7]: a list where a name is needed\n"
+     "t:2:62: deny_names[8]: \"-a\" is not a name: a part of it begins or ends "
+     "with '-'\n"},
+    {"files in lists",
+     EXPECT_SERVER "hosts: [system, /no/such/hosts, /]\n"
+                   "deny_lists: [system, {a: b}]\n",
+     "t:2:17: hosts[1]: /no/such/hosts: No such file or directory\n"
+     "t:2:33: hosts[2]: / is a directory; a file is needed\n"
+     "t:3:14: deny_lists[0]: system: No such file or directory\n"
+     "t:3:22: deny_lists[1]: a mapping where a file is needed\n"},
+    {"one in place of a list", EXPECT_SERVER "hosts: /no/such/hosts\nallow:\n",
+     "t:2:8: hosts: /no/such/hosts: No such file or directory\n"
+     "t:3:7: allow: has no value; a range of addresses such as 10.0.0.0/8 is "
+     "needed\n"},
+    {"records",
+     EXPECT_SERVER "records: [a.lan A 192.0.2.1, a.lan A x, \"a\\e TXT b\"]\n",
+     "t:2:30: records[1]: \"a.lan A x\": \"x\" is not an IPv4 address\n"
+     "t:2:41: records[2]: \"a\\x1b TXT b\" has a control character in it\n"},
+    {"ranges",
+     EXPECT_SERVER "allow: [10.0.0.1/8, all, local, x, localhost, 1.1.1.1/, "
+                   "'::/129']\n",
+     "t:2:9: allow[0]: \"10.0.0.1/8\" has bits behind its prefix; did you mean "
+     "10.0.0.0/8?\n"
+     "t:2:21: allow[1]: \"all\" is not a range of addresses such as "
+     "10.0.0.0/8; did you mean any?\n"
+     "t:2:26: allow[2]: \"local\" is not a range of addresses such as "
+     "10.0.0.0/8; did you mean private?\n"
+     "t:2:33: allow[3]: \"x\" is not a range of addresses such as "
+     "10.0.0.0/8\n"
+     "t:2:36: allow[4]: \"localhost\" is not a range of addresses such as "
+     "10.0.0.0/8; did you mean 127.0.0.0/8?\n"
+     "t:2:47: allow[5]: \"1.1.1.1/\": / is not the length of a prefix (0 to "
+     "32)\n"
+     "t:2:57: allow[6]: \"::/129\": /129 is not the length of a prefix (0 to "
+     "128)\n"},
+    {"nobody", EXPECT_SERVER "allow: []\n",
+     "t:2:8: allow: the list is empty: no client would be answered\n"},
+    {"places", EXPECT_SERVER "control: on\nquery_log: yes\nuser: a:b\n",
+     "t:2:10: control: on does not say where; off or a unix socket's path is "
+     "needed\n"
+     "t:3:12: query_log: yes does not say where; off, stderr or a file is "
+     "needed\n"
+     "t:4:7: user: \"a:b\" is more than a user: the group is the user's own\n"},
+    {"other words",
+     EXPECT_SERVER "control: none\nquery_log: stdout\nuser: -x\n",
+     "t:2:10: control: none is not off or a unix socket's path; did you mean "
+     "off?\n"
+     "t:3:12: query_log: stdout is not off, stderr or a file; did you mean "
+     "stderr?\n"
+     "t:4:7: user: \"-x\" is not a user's name or number\n"},
+    {"places that are taken",
+     EXPECT_SERVER "control: /dev/null\nquery_log: /\n",
+     "t:2:10: control: /dev/null is there and is not a socket\n"
+     "t:3:12: query_log: / is a directory; a file is needed\n"},
+    {"places that cannot be",
+     EXPECT_SERVER
+     "control: /tmp/0123456789/0123456789/0123456789/0123456789/0123456789/"
+     "0123456789/0123456789/0123456789/0123456789/0123456789/x\n"
+     "query_log: /no/such/log\n",
+     "t:2:10: control: \"/tmp/0123456789/0123456789/0123456789/0123456789/"
+     "0123456789/0123456789/0123456789/012345…\" is too long for a unix "
+     "socket: at most 107 octets\n"
+     "t:3:12: query_log: /no/such: No such file or directory\n"},
+    {"admin",
+     EXPECT_SERVER "admin: [http://127.0.0.1, 9053, 127.0.0.1, "
+                   "'127.0.0.1:9053']\n",
+     "t:2:9: admin[0]: http:// does not belong here: an address, perhaps with "
+     "a "
+     "port, is needed; did you mean 127.0.0.1?\n"
+     "t:2:27: admin[1]: \"9053\" is a port without an address; did you mean "
+     "127.0.0.1:9053?\n"
+     "t:2:44: admin[3]: 127.0.0.1:9053 is in line 2 already\n"},
+    {"admin at a port that is taken",
+     EXPECT_SERVER "listen: 127.0.0.1:5300\nadmin: 127.0.0.1:5300\n",
+     "t:3:8: admin: 127.0.0.1:5300 is where clients are listened to\n"},
+    {"other programs' words",
+     EXPECT_SERVER "blocklists: /dev/null\nrrl: 10\nforward-zone: {a: "
+                   "nxdomain}\naccess-control: any\n",
+     "t:2:1: blocklists: unknown key; did you mean deny_lists?\n"
+     "t:3:1: rrl: unknown key; did you mean response_rate_limit?\n"
+     "t:4:1: forward-zone: unknown key; did you mean zones?\n"
+     "t:5:1: access-control: unknown key; did you mean allow?\n"},
+};
+
 static const struct expect_case rule_cases[] = {
+    {"hedging the wrong way round", EXPECT_SERVER "hedge_min: 2s\n",
+     "t:2:12: hedge_min: 2s is more than hedge_max (the default 1s)\n"
+     "t:2:12: warning: hedge_min: 2s is not less than answer_timeout (the "
+     "default 1500ms): by then the query is asked elsewhere anyway\n"},
+    {"hedging that comes last",
+     EXPECT_SERVER "hedge_min: 1500ms\nhedge_max: 2s\n",
+     "t:2:12: warning: hedge_min: 1500ms is not less than answer_timeout (the "
+     "default 1500ms): by then the query is asked elsewhere anyway\n"},
+    {"exceptions from lists",
+     EXPECT_SERVER "deny_lists: /dev/null\ndeny_except: a.b\n", ""},
+    {"hedging that is the same", EXPECT_SERVER "hedge_min: 1s\n", ""},
+    {"hedging of nothing",
+     EXPECT_SERVER "hedge_budget: 0\nhedge_min: 2ms\nhedge_max: 2s\n",
+     "t:3:12: warning: hedge_min: has no effect with hedge_budget: 0\n"
+     "t:4:12: warning: hedge_max: has no effect with hedge_budget: 0\n"},
+    {"warm and closed", EXPECT_SERVER "warm_for: 5m\nupstream_idle: 1m\n",
+     "t:3:16: warning: warm_for: 5m is more than upstream_idle (1m)\n"},
+    {"keys that do nothing",
+     EXPECT_SERVER
+     "search_noise_tlds: com\nrebind_allow: a.b\nrate_burst: 2\n"
+     "response_rate_slip: 1\nquery_log_sample: 2\nquery_log_names: on\n"
+     "query_log_addresses: none\ndeny_except: a.b\ndeny_answer: zero\n",
+     "t:2:20: warning: search_noise_tlds: has no effect without search_noise\n"
+     "t:3:15: warning: rebind_allow: has no effect without rebind_protection: "
+     "on\n"
+     "t:4:13: warning: rate_burst: has no effect without rate_limit\n"
+     "t:5:21: warning: response_rate_slip: has no effect without "
+     "response_rate_limit\n"
+     "t:6:19: warning: query_log_sample: has no effect without query_log\n"
+     "t:7:18: warning: query_log_names: has no effect without query_log\n"
+     "t:8:22: warning: query_log_addresses: has no effect without query_log\n"
+     "t:9:14: warning: deny_except: has no effect without deny_names and "
+     "deny_lists\n"
+     "t:10:14: warning: deny_answer: has no effect without deny_names and "
+     "deny_lists\n"},
+    {"open to all", EXPECT_SERVER "listen: [127.0.0.1, 0.0.0.0]\nallow: any\n",
+     "t:3:8: warning: allow: anyone is answered, without a limit, and can have "
+     "others flooded with answers; set response_rate_limit, or name the "
+     "ranges\n"},
+    {"open to all of this machine, or with a limit",
+     EXPECT_SERVER "listen: [127.0.0.1, '::1']\nallow: [0.0.0.0/0]\n", ""},
+    {"open with a limit",
+     EXPECT_SERVER "listen: 0.0.0.0\nallow: any\nresponse_rate_limit: 10\n",
+     ""},
+
     {"retries the wrong way round",
      EXPECT_SERVER "retry_min: 10s\nretry_max: 1s\n",
      "t:3:12: retry_min: 10s is more than retry_max (1s)\n"},
@@ -248,6 +422,29 @@ static void test_values(void **state)
     expect_cases(value_cases, COUNT_OF(value_cases));
 }
 
+static void test_kinds(void **state)
+{
+    (void)state;
+    expect_cases(kind_cases, COUNT_OF(kind_cases));
+}
+
+/* 64 files are enough. */
+static void test_long_list(void **state)
+{
+    char yaml[2048] = EXPECT_SERVER "hosts:\n";
+    struct expect_case t = {"64 files", yaml, ""};
+
+    (void)state;
+    for (size_t i = 0; i < 64; i++) {
+        strcat(yaml, "- system\n");
+    }
+    expect_cases(&t, 1);
+    strcat(yaml, "- system\n- x\n");
+    t.title = "66 files";
+    t.want = "t:67:3: hosts: more than 64 entries\n";
+    expect_cases(&t, 1);
+}
+
 static void test_rules(void **state)
 {
     (void)state;
@@ -263,10 +460,9 @@ static void test_foreign(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_keys),  cmocka_unit_test(test_values),
+        cmocka_unit_test(test_kinds), cmocka_unit_test(test_long_list),
+        cmocka_unit_test(test_rules), cmocka_unit_test(test_foreign),
     };
 
     return cmocka_run_group_tests_name("config_check", tests, NULL, NULL);

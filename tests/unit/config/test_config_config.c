@@ -28,12 +28,12 @@ static void test_defaults(void **state)
     assert_int_equal(c->listen_count, 2);
     expect_listen(c, 0, "127.0.0.1:53");
     expect_listen(c, 1, "[::1]:53");
-    assert_int_equal(c->server_count, 1);
+    assert_int_equal(c->pool.server_count, 1);
     assert_null(c->ca_file);
     assert_null(c->ca_dir);
     assert_int_equal(c->workers, 0);
-    assert_int_equal(c->strategy, CONFIG_FAILOVER);
-    assert_int_equal(c->race_width, 2);
+    assert_int_equal(c->pool.strategy, CONFIG_FAILOVER);
+    assert_int_equal(c->pool.race_width, 2);
     assert_int_equal(c->query_timeout_ms, 4000);
     assert_int_equal(c->connect_timeout_ms, 2000);
     assert_int_equal(c->answer_timeout_ms, 1500);
@@ -63,12 +63,73 @@ static void test_defaults(void **state)
     config_destroy(c);
 }
 
+static void expect_range(const struct config *c, size_t i, const char *want)
+{
+    char text[ADDR_TEXT_MAX];
+
+    assert_true(i < c->allow_count);
+    assert_string_equal(cidr_text(&c->allow[i], text), want);
+}
+
+/* Of what came later: readiness, names, access, running. */
+static void test_more_defaults(void **state)
+{
+    static const char *const tlds[] = {"arpa", "com", "edu", "gov",
+                                       "io",   "mil", "net", "org"};
+    struct config *c = expect_load("servers: 9.9.9.9#dns.quad9.net\n");
+    const struct policy_options *p = &c->policy;
+    const struct cidr *ranges;
+
+    (void)state;
+    assert_int_equal(c->warm_for_ms, 600000);
+    assert_int_equal(c->hedge_budget_percent, 3);
+    assert_int_equal(c->hedge_min_ms, 10);
+    assert_int_equal(c->hedge_max_ms, 1000);
+    assert_int_equal(c->zone_count, 0);
+    assert_false(c->pool.is_plain);
+    assert_false(c->pool.has_random_case);
+    assert_int_equal(c->pool.servers[0].more_count, 0);
+    assert_null(c->pool.servers[0].more);
+    assert_int_equal(p->hosts_count + p->record_count + p->deny_list_count +
+                         p->deny_name_count + p->deny_except_count +
+                         p->search_noise_count + p->rebind_allow_count,
+                     0);
+    assert_int_equal(p->local_ttl_s, 60);
+    assert_int_equal(p->deny_answer, POLICY_DENY_NXDOMAIN);
+    assert_int_equal(p->search_noise_tld_count, COUNT_OF(tlds));
+    for (size_t i = 0; i < COUNT_OF(tlds); i++) {
+        assert_string_equal(p->search_noise_tlds[i], tlds[i]);
+    }
+    assert_false(p->has_minimal_any);
+    assert_false(p->has_rebind_protection);
+    assert_int_equal(c->allow_count, access_default(&ranges));
+    for (size_t i = 0; i < c->allow_count; i++) {
+        char text[ADDR_TEXT_MAX];
+        expect_range(c, i, cidr_text(&ranges[i], text));
+    }
+    assert_int_equal(c->rate_limit, 0);
+    assert_int_equal(c->rate_burst, 0);
+    assert_int_equal(c->response_rate_limit, 0);
+    assert_int_equal(c->response_rate_slip, 2);
+    assert_false(c->has_cookies);
+    assert_false(c->sends_ecs_zero);
+    assert_string_equal(c->control, "/run/dotstub/control.sock");
+    assert_int_equal(c->admin_count, 0);
+    assert_null(c->user);
+    assert_int_equal(c->sandbox, CONFIG_SANDBOX_ON);
+    assert_null(c->query_log);
+    assert_int_equal(c->query_log_sample, 1);
+    assert_int_equal(c->query_log_addresses, CONFIG_ADDRESS_SHORT);
+    assert_true(c->query_log_names);
+    config_destroy(c);
+}
+
 /* Every key takes a value that is not its default to its own member. */
 static void test_all_keys(void **state)
 {
     struct config *c = expect_load(
         "listen: ['192.0.2.1@5300', {address: '::', port: 54}, 192.0.2.1]\n"
-        "servers: [cloudflare]\n"
+        "servers: [cloudflare, quad9]\n"
         "ca_file: /dev/null\nca_dir: /\nworkers: 3\nstrategy: race\n"
         "race_width: 4\nquery_timeout: 5s\nconnect_timeout: 3s\n"
         "answer_timeout: 2s\nretry_min: 100ms\nretry_max: 1m\n"
@@ -84,12 +145,12 @@ static void test_all_keys(void **state)
     expect_listen(c, 0, "192.0.2.1:5300");
     expect_listen(c, 1, "[::]:54");
     expect_listen(c, 2, "192.0.2.1:53");
-    assert_int_equal(c->server_count, 4);
+    assert_int_equal(c->pool.server_count, 4);
     assert_string_equal(c->ca_file, "/dev/null");
     assert_string_equal(c->ca_dir, "/");
     assert_int_equal(c->workers, 3);
-    assert_int_equal(c->strategy, CONFIG_RACE);
-    assert_int_equal(c->race_width, 4);
+    assert_int_equal(c->pool.strategy, CONFIG_RACE);
+    assert_int_equal(c->pool.race_width, 4);
     assert_int_equal(c->query_timeout_ms, 5000);
     assert_int_equal(c->connect_timeout_ms, 3000);
     assert_int_equal(c->answer_timeout_ms, 2000);
@@ -110,6 +171,101 @@ static void test_all_keys(void **state)
     assert_int_equal(c->log_level, LOG_DEBUG);
     assert_int_equal(c->log_format, LOG_JSON);
     assert_true(c->cache_size == UINT64_C(8) << 30);
+    config_destroy(c);
+}
+
+static void expect_list(char **items, size_t count, const char *want)
+{
+    char got[256] = "";
+
+    for (size_t i = 0; i < count; i++) {
+        strcat(strcat(got, items[i]), " ");
+    }
+    assert_string_equal(got, want);
+}
+
+static void test_all_policy_keys(void **state)
+{
+    struct config *c = expect_load(
+        "servers: quad9\nhosts: [system, /dev/null]\n"
+        "records: [a.lan A 192.0.2.1, 'b.lan 60 TXT \"x y\"']\n"
+        "local_ttl: 5m\ndeny_lists: /dev/null\n"
+        "deny_names: [A.Example., b.example]\ndeny_except: c.a.example\n"
+        "deny_answer: zero\nsearch_noise: [svc.Cluster.local]\n"
+        "search_noise_tlds: [COM, co.uk]\nminimal_any: yes\n"
+        "rebind_protection: true\nrebind_allow: [plex.direct]\n");
+    const struct policy_options *p = &c->policy;
+
+    (void)state;
+    expect_list(p->hosts, p->hosts_count, "/etc/hosts /dev/null ");
+    expect_list(p->records, p->record_count,
+                "a.lan A 192.0.2.1 b.lan 60 TXT \"x y\" ");
+    assert_int_equal(p->local_ttl_s, 300);
+    expect_list(p->deny_lists, p->deny_list_count, "/dev/null ");
+    expect_list(p->deny_names, p->deny_name_count, "a.example b.example ");
+    expect_list(p->deny_except, p->deny_except_count, "c.a.example ");
+    assert_int_equal(p->deny_answer, POLICY_DENY_ZERO);
+    expect_list(p->search_noise, p->search_noise_count, "svc.cluster.local ");
+    expect_list(p->search_noise_tlds, p->search_noise_tld_count, "com co.uk ");
+    assert_true(p->has_minimal_any);
+    assert_true(p->has_rebind_protection);
+    expect_list(p->rebind_allow, p->rebind_allow_count, "plex.direct ");
+    config_destroy(c);
+
+    c = expect_load("servers: quad9\nsearch_noise_tlds: []\n"
+                    "search_noise: a.example\nhosts: []\n");
+    assert_int_equal(c->policy.search_noise_tld_count, 0);
+    assert_int_equal(c->policy.hosts_count, 0);
+    config_destroy(c);
+}
+
+static void test_all_running_keys(void **state)
+{
+    struct config *c = expect_load(
+        "servers: quad9\nwarm_for: 0\nhedge_budget: 10%\nhedge_min: 20ms\n"
+        "hedge_max: 500ms\nallow: [any, 192.0.2.1, '2001:db8::/32']\n"
+        "rate_limit: 100\nrate_burst: 300\nresponse_rate_limit: 20\n"
+        "response_rate_slip: 3\ncookies: on\necs: zero\n"
+        "control: /tmp/dotstub-test.sock\n"
+        "admin: [127.0.0.1, {address: '::1', port: 80}]\nuser: nobody\n"
+        "sandbox: kill\nquery_log: stderr\nquery_log_sample: 10\n"
+        "query_log_addresses: full\nquery_log_names: no\n");
+    char text[ADDR_TEXT_MAX];
+
+    (void)state;
+    assert_int_equal(c->warm_for_ms, 0);
+    assert_int_equal(c->hedge_budget_percent, 10);
+    assert_int_equal(c->hedge_min_ms, 20);
+    assert_int_equal(c->hedge_max_ms, 500);
+    assert_int_equal(c->allow_count, 4);
+    expect_range(c, 0, "0.0.0.0/0");
+    expect_range(c, 1, "::/0");
+    expect_range(c, 2, "192.0.2.1/32");
+    expect_range(c, 3, "2001:db8::/32");
+    assert_int_equal(c->rate_limit, 100);
+    assert_int_equal(c->rate_burst, 300);
+    assert_int_equal(c->response_rate_limit, 20);
+    assert_int_equal(c->response_rate_slip, 3);
+    assert_true(c->has_cookies);
+    assert_true(c->sends_ecs_zero);
+    assert_string_equal(c->control, "/tmp/dotstub-test.sock");
+    assert_int_equal(c->admin_count, 2);
+    assert_string_equal(addr_text(&c->admin[0], text), "127.0.0.1:9053");
+    assert_string_equal(addr_text(&c->admin[1], text), "[::1]:80");
+    assert_string_equal(c->user, "nobody");
+    assert_int_equal(c->sandbox, CONFIG_SANDBOX_KILL);
+    assert_string_equal(c->query_log, "stderr");
+    assert_int_equal(c->query_log_sample, 10);
+    assert_int_equal(c->query_log_addresses, CONFIG_ADDRESS_FULL);
+    assert_false(c->query_log_names);
+    config_destroy(c);
+
+    c = expect_load("servers: quad9\ncontrol: off\nquery_log: /dev/null\n"
+                    "admin: off\nallow: private\n");
+    assert_null(c->control);
+    assert_string_equal(c->query_log, "/dev/null");
+    assert_int_equal(c->admin_count, 0);
+    expect_range(c, 0, "127.0.0.0/8");
     config_destroy(c);
 }
 
@@ -261,7 +417,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_more_defaults),
         cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_all_policy_keys),
+        cmocka_unit_test(test_all_running_keys),
         cmocka_unit_test_setup_teardown(test_relative_path, set_up_folder,
                                         tear_down_folder),
         cmocka_unit_test_setup_teardown(test_file_values, set_up_folder,

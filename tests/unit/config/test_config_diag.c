@@ -27,11 +27,11 @@ static void test_order(void **state)
 
     (void)state;
     diag_init(&d, "f.yaml");
-    diag_error(&d, (struct mark){3, 1}, "b", "third");
-    diag_warning(&d, (struct mark){2, 9}, "a", "second, %d", 2);
-    diag_error(&d, (struct mark){2, 1}, NULL, "first");
-    diag_error(&d, (struct mark){3, 1}, "", "fourth");
-    diag_error(&d, (struct mark){0, 0}, NULL, "of the file");
+    diag_error(&d, (struct mark){3, 1, NULL}, "b", "third");
+    diag_warning(&d, (struct mark){2, 9, NULL}, "a", "second, %d", 2);
+    diag_error(&d, (struct mark){2, 1, NULL}, NULL, "first");
+    diag_error(&d, (struct mark){3, 1, NULL}, "", "fourth");
+    diag_error(&d, (struct mark){0, 0, NULL}, NULL, "of the file");
     assert_int_equal(d.errors, 4);
     expect_export(&d, "f.yaml: of the file\n"
                       "f.yaml:2:1: first\n"
@@ -40,13 +40,31 @@ static void test_order(void **state)
                       "f.yaml:3:1: fourth\n");
 }
 
+/* What is in the environment comes after what is in the file. */
+static void test_variables(void **state)
+{
+    struct diag d;
+
+    (void)state;
+    diag_init(&d, "f.yaml");
+    struct mark b = {1, 1, diag_variable(&d, "B\n=1", 2)};
+    struct mark a = {1, 1, diag_variable(&d, "A", 1)};
+    diag_error(&d, b, "x", "third");
+    diag_warning(&d, a, NULL, "second");
+    diag_error(&d, (struct mark){9, 1, NULL}, NULL, "first, %s and %s",
+               diag_place(a).text, diag_place((struct mark){7, 1, NULL}).text);
+    expect_export(&d, "f.yaml:9:1: first, in A and in line 7\n"
+                      "environment A: warning: second\n"
+                      "environment B\\x0a: x: third\n");
+}
+
 static void test_escape(void **state)
 {
     struct diag d;
 
     (void)state;
     diag_init(&d, "f\n");
-    diag_error(&d, (struct mark){1, 1}, "\x1b[1m", "%s",
+    diag_error(&d, (struct mark){1, 1, NULL}, "\x1b[1m", "%s",
                "\t\x7f\xc2\x9bz\xc3\xbc");
     expect_export(&d, "f\\x0a:1:1: \\x1b[1m: \\x09\\x7f\\x9bz\xc3\xbc\n");
 }
@@ -59,7 +77,7 @@ static void test_bound(void **state)
     (void)state;
     diag_init(&d, "f");
     for (unsigned i = 0; i < DIAG_MAX + 7; i++) {
-        diag_error(&d, (struct mark){i + 1, 1}, NULL, "x");
+        diag_error(&d, (struct mark){i + 1, 1, NULL}, NULL, "x");
     }
     assert_int_equal(diag_export(&d, &out), 0);
     assert_int_equal(out.count, DIAG_MAX + 1);
@@ -110,8 +128,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),     cmocka_unit_test(test_escape),
-        cmocka_unit_test(test_bound),     cmocka_unit_test(test_quote),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_variables), cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_quote),     cmocka_unit_test(test_no_memory),
     };
 
     return cmocka_run_group_tests_name("config_diag", tests, NULL, NULL);

@@ -46,6 +46,25 @@ static const struct notation_case {
     {ENDPOINT_LISTEN, "0.0.0.0:65535", "0.0.0.0:65535"},
     {ENDPOINT_LISTEN, "::", "[::]:53"},
     {ENDPOINT_LISTEN, "[::1]:1", "[::1]:1"},
+    {ENDPOINT_ADMIN, "127.0.0.1", "127.0.0.1:9053"},
+    {ENDPOINT_ADMIN, "[::1]:80", "[::1]:80"},
+    {ENDPOINT_ADMIN, "0.0.0.0", "0.0.0.0:9053"},
+    {ENDPOINT_ADMIN, "http://127.0.0.1", NULL},
+    {ENDPOINT_ZONE, "10.0.0.1", "10.0.0.1:853"},
+    {ENDPOINT_ZONE, "tls://10.0.0.1#a.b", "10.0.0.1:853#a.b"},
+    {ENDPOINT_ZONE, "udp://10.0.0.1", "udp://10.0.0.1:53"},
+    {ENDPOINT_ZONE, "UDP://10.0.0.1:5353", "udp://10.0.0.1:5353"},
+    {ENDPOINT_ZONE, "udp://2001:db8::1", "udp://[2001:db8::1]:53"},
+    {ENDPOINT_ZONE, "tcp://[2001:db8::1]:54", "tcp://[2001:db8::1]:54"},
+    {ENDPOINT_ZONE, "tcp://10.0.0.1@54", "tcp://10.0.0.1:54"},
+    {ENDPOINT_ZONE, "udp://10.0.0.1#a.b", NULL},
+    {ENDPOINT_ZONE, "udp://", NULL},
+    {ENDPOINT_ZONE, "udp://udp://10.0.0.1", NULL},
+    {ENDPOINT_ZONE, "udp://0.0.0.0", NULL},
+    {ENDPOINT_ZONE, "udp://224.0.0.1", NULL},
+    {ENDPOINT_ZONE, "udp:10.0.0.1", NULL},
+    {ENDPOINT_ZONE, "dns://10.0.0.1", NULL},
+    {ENDPOINT_SERVER, "udp://10.0.0.1", NULL},
     {ENDPOINT_SERVER, "", NULL},
     {ENDPOINT_SERVER, "192.0.2.1:", NULL},
     {ENDPOINT_SERVER, "192.0.2.1:0", NULL},
@@ -78,8 +97,11 @@ static const char *to_text(const struct endpoint *e, char *text, size_t len)
 {
     char addr[ADDR_TEXT_MAX];
 
-    snprintf(text, len, "%s%s%s", addr_text(&e->addr, addr),
-             *e->name == '\0' ? "" : "#", e->name);
+    snprintf(text, len, "%s%s%s%s",
+             e->transport == CONFIG_UDP   ? "udp://"
+             : e->transport == CONFIG_TCP ? "tcp://"
+                                          : "",
+             addr_text(&e->addr, addr), *e->name == '\0' ? "" : "#", e->name);
     return text;
 }
 
@@ -197,10 +219,12 @@ static const struct expect_case address_cases[] = {
      "TLS only; write ADDRESS#NAME\n"
      "t:3:3: servers[1]: quic:// is DNS over QUIC; dotstub speaks DNS over "
      "TLS only; write ADDRESS#NAME\n"
-     "t:4:3: servers[2]: udp:// is not encrypted; dotstub speaks DNS over TLS "
-     "only; write ADDRESS#NAME\n"
-     "t:5:3: servers[3]: tcp:// is not encrypted; dotstub speaks DNS over TLS "
-     "only; write ADDRESS#NAME\n"
+     "t:4:3: servers[2]: udp:// is not encrypted; a server in clear text is "
+     "possible only in a zone that names it, such as zones: "
+     "{cluster.local: \"udp://1.1.1.1\"}\n"
+     "t:5:3: servers[3]: tcp:// is not encrypted; a server in clear text is "
+     "possible only in a zone that names it, such as zones: "
+     "{cluster.local: \"udp://1.1.1.1:53\"}\n"
      "t:6:3: servers[4]: gopher:// is not known here; write ADDRESS#NAME\n"},
     {"ports", "servers: ['1.1.1.1:853tls#a.b', '1.1.1.1:99999', '1.1.1.1:x']\n",
      "t:1:11: servers[0]: \"853tls\" is not a port; did you mean 853?\n"

@@ -127,6 +127,60 @@ static const struct expect_case server_cases[] = {
      "mean 1.1.1.1:853?\n"},
 };
 
+static const struct expect_case addresses_cases[] = {
+    {"address takes a list, addresses takes one",
+     "servers: [{address: [192.0.2.1, '2001:db8::1'], name: a.b},\n"
+     "  {addresses: 192.0.2.2, name: a.b}]\n",
+     ""},
+    {"no name for all of them",
+     "servers: [{addresses: [192.0.2.1, 192.0.2.2]}]\n",
+     "t:1:11: servers[0]: name or pins is missing: several addresses are one "
+     "server when one name or key holds for all of them\n"},
+    {"a pin for all of them",
+     "servers: [{addresses: [192.0.2.1, 192.0.2.2], pins: " PIN_A "}]\n", ""},
+    {"both keys",
+     "servers: [{address: 192.0.2.1, addresses: 192.0.2.2, name: a.b}]\n",
+     "t:1:43: servers[0].addresses: address and addresses are the same key; "
+     "one "
+     "is enough\n"},
+    {"none, no address, twice",
+     "servers: [{addresses: [], name: a}, {addresses: [x, [y]], name: a},\n"
+     "  {addresses: [192.0.2.1, '192.0.2.1'], name: a}]\n",
+     "t:1:23: servers[0].addresses: the list is empty\n"
+     "t:1:50: servers[1].addresses[0]: \"x\" is not an IP address\n"
+     "t:1:53: servers[1].addresses[1]: a list where an IP address is needed\n"
+     "t:2:27: servers[2].addresses[1]: 192.0.2.1 is in this list already\n"},
+    {"more than eight",
+     "servers: [{addresses: ['::1', '::2', '::3', '::4', '::5', '::6', '::7',\n"
+     "  '::8', '::9'], name: a}]\n",
+     "t:2:10: servers[0].addresses[8]: more than 8 addresses\n"},
+    {"an address of another server",
+     "servers: [{addresses: [192.0.2.1, 192.0.2.2], name: a}, 192.0.2.2#a]\n",
+     "t:1:57: servers[1]: 192.0.2.2:853#a is in line 1 already\n"},
+    {"any of them is dotstub itself",
+     "listen: 192.0.2.2:853\n"
+     "servers: [{addresses: [192.0.2.1, 192.0.2.2], name: a}]\n",
+     "t:2:11: servers[0]: 192.0.2.2:853 is where dotstub itself listens; it "
+     "would ask itself\n"},
+};
+
+static void test_addresses(void **state)
+{
+    struct config *c =
+        expect_load("servers: {addresses: [192.0.2.1, '2001:db8::1', "
+                    "'fe80::1%1'], name: a.b, port: 8853}\n");
+    char text[ADDR_TEXT_MAX];
+
+    (void)state;
+    const struct config_server *s = &c->pool.servers[0];
+    assert_string_equal(s->label, "192.0.2.1:8853#a.b");
+    assert_int_equal(s->more_count, 2);
+    assert_string_equal(addr_text(&s->more[0], text), "[2001:db8::1]:8853");
+    assert_string_equal(addr_text(&s->more[1], text), "[fe80::1%1]:8853");
+    config_destroy(c);
+    expect_cases(addresses_cases, COUNT_OF(addresses_cases));
+}
+
 static void test_faults(void **state)
 {
     (void)state;
@@ -137,32 +191,32 @@ static void test_words(void **state)
 {
     struct config *c =
         expect_load("servers: [cloudflare, quad9, google, adguard, mullvad]");
-    static const char *const labels[] = {
-        "1.1.1.1:853#cloudflare-dns.com",
-        "1.0.0.1:853#cloudflare-dns.com",
-        "[2606:4700:4700::1111]:853#cloudflare-dns.com",
-        "[2606:4700:4700::1001]:853#cloudflare-dns.com",
-        "9.9.9.9:853#dns.quad9.net",
-        "149.112.112.112:853#dns.quad9.net",
-        "[2620:fe::fe]:853#dns.quad9.net",
-        "[2620:fe::9]:853#dns.quad9.net",
-        "8.8.8.8:853#dns.google",
-        "8.8.4.4:853#dns.google",
-        "[2001:4860:4860::8888]:853#dns.google",
-        "[2001:4860:4860::8844]:853#dns.google",
-        "94.140.14.14:853#dns.adguard-dns.com",
-        "94.140.15.15:853#dns.adguard-dns.com",
-        "[2a10:50c0::ad1:ff]:853#dns.adguard-dns.com",
-        "[2a10:50c0::ad2:ff]:853#dns.adguard-dns.com",
-        "194.242.2.2:853#dns.mullvad.net",
-        "[2a07:e340::2]:853#dns.mullvad.net",
+    /* Each IPv4 address, and the IPv6 address that goes with it. */
+    static const struct {
+        const char *label, *more;
+    } want[] = {
+        {"1.1.1.1:853#cloudflare-dns.com", "[2606:4700:4700::1111]:853"},
+        {"1.0.0.1:853#cloudflare-dns.com", "[2606:4700:4700::1001]:853"},
+        {"9.9.9.9:853#dns.quad9.net", "[2620:fe::fe]:853"},
+        {"149.112.112.112:853#dns.quad9.net", "[2620:fe::9]:853"},
+        {"8.8.8.8:853#dns.google", "[2001:4860:4860::8888]:853"},
+        {"8.8.4.4:853#dns.google", "[2001:4860:4860::8844]:853"},
+        {"94.140.14.14:853#dns.adguard-dns.com", "[2a10:50c0::ad1:ff]:853"},
+        {"94.140.15.15:853#dns.adguard-dns.com", "[2a10:50c0::ad2:ff]:853"},
+        {"194.242.2.2:853#dns.mullvad.net", "[2a07:e340::2]:853"},
     };
+    char text[ADDR_TEXT_MAX];
 
     (void)state;
-    assert_int_equal(c->server_count, COUNT_OF(labels));
-    for (size_t i = 0; i < COUNT_OF(labels); i++) {
-        assert_string_equal(c->servers[i].label, labels[i]);
-        assert_int_equal(c->servers[i].weight, 1);
+    assert_int_equal(c->pool.server_count, COUNT_OF(want));
+    assert_false(c->pool.is_plain);
+    for (size_t i = 0; i < COUNT_OF(want); i++) {
+        const struct config_server *s = &c->pool.servers[i];
+        assert_string_equal(s->label, want[i].label);
+        assert_int_equal(s->more_count, 1);
+        assert_string_equal(addr_text(&s->more[0], text), want[i].more);
+        assert_int_equal(s->transport, CONFIG_TLS);
+        assert_int_equal(s->weight, 1);
     }
     config_destroy(c);
 }
@@ -181,8 +235,8 @@ static void test_mapping(void **state)
                     "- fe80::1%1#b.example\n");
 
     (void)state;
-    assert_int_equal(c->server_count, 3);
-    const struct config_server *s = &c->servers[0];
+    assert_int_equal(c->pool.server_count, 3);
+    const struct config_server *s = &c->pool.servers[0];
     assert_string_equal(s->label, "[2001:db8::1]:8853#A.example");
     assert_string_equal(s->name, "A.example");
     assert_string_equal(s->ca_file, "/dev/null");
@@ -190,13 +244,13 @@ static void test_mapping(void **state)
     assert_int_equal(s->pin_count, 2);
     assert_int_equal(s->pins[0].sha256[0], 0);
     assert_int_equal(s->pins[1].sha256[0], 4);
-    s = &c->servers[1];
+    s = &c->pool.servers[1];
     assert_string_equal(s->label, "192.0.2.1:853");
     assert_null(s->name);
     assert_null(s->ca_file);
     assert_int_equal(s->pin_count, 1);
-    assert_int_equal(c->servers[2].addr.scope_id, 1);
-    assert_null(c->servers[2].pins);
+    assert_int_equal(c->pool.servers[2].addr.scope_id, 1);
+    assert_null(c->pool.servers[2].pins);
     config_destroy(c);
 }
 
@@ -222,7 +276,7 @@ static void test_bound(void **state)
     struct config *c = expect_load(text);
 
     (void)state;
-    assert_int_equal(c->server_count, 64);
+    assert_int_equal(c->pool.server_count, 64);
     config_destroy(c);
     free(text);
 
@@ -235,7 +289,7 @@ static void test_bound(void **state)
     /* A word is several servers. */
     text = many_servers(63);
     char *more = NULL;
-    assert_true(asprintf(&more, "%s- mullvad\n", text) > 0);
+    assert_true(asprintf(&more, "%s- google\n", text) > 0);
     const struct expect_case word = {
         "65 servers", more, "t:65:3: servers[63]: more than 64 servers\n"};
     expect_cases(&word, 1);
@@ -259,7 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_faults),   cmocka_unit_test(test_words),
         cmocka_unit_test(test_mapping),  cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_provider),
+        cmocka_unit_test(test_provider), cmocka_unit_test(test_addresses),
     };
 
     return cmocka_run_group_tests_name("config_server", tests, NULL, NULL);

@@ -214,14 +214,14 @@ static void test_place(void **state)
     (void)state;
     diag_init(&d, "t");
     assert_int_equal(source_copy(text, strlen(text), &s, &d), 0);
-    assert_string_equal(source_at(&s, (struct mark){1, 2}), text + 1);
-    assert_string_equal(source_at(&s, (struct mark){1, 3}), text + 2);
-    assert_null(source_at(&s, (struct mark){1, 4}));
-    assert_string_equal(source_at(&s, (struct mark){2, 2}), "c\n\nd");
-    assert_string_equal(source_at(&s, (struct mark){3, 1}), "\nd");
-    assert_null(source_at(&s, (struct mark){3, 2}));
-    assert_string_equal(source_at(&s, (struct mark){4, 2}), "");
-    assert_null(source_at(&s, (struct mark){5, 1}));
+    assert_string_equal(source_at(&s, (struct mark){1, 2, NULL}), text + 1);
+    assert_string_equal(source_at(&s, (struct mark){1, 3, NULL}), text + 2);
+    assert_null(source_at(&s, (struct mark){1, 4, NULL}));
+    assert_string_equal(source_at(&s, (struct mark){2, 2, NULL}), "c\n\nd");
+    assert_string_equal(source_at(&s, (struct mark){3, 1, NULL}), "\nd");
+    assert_null(source_at(&s, (struct mark){3, 2, NULL}));
+    assert_string_equal(source_at(&s, (struct mark){4, 2, NULL}), "");
+    assert_null(source_at(&s, (struct mark){5, 1, NULL}));
     source_finish(&s);
     diag_finish(&d);
 }

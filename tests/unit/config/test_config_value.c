@@ -72,6 +72,15 @@ static const struct parse_case {
     {VALUE_SIZE, "16MiBs", VALUE_BAD, 0, ""},
     {VALUE_SIZE, "12345678901234567890123456789012345678901", VALUE_OK,
      UINT64_MAX, ""},
+    {VALUE_PERCENTAGE, "3%", VALUE_OK, 3, ""},
+    {VALUE_PERCENTAGE, "3", VALUE_OK, 3, ""},
+    {VALUE_PERCENTAGE, "0", VALUE_OK, 0, ""},
+    {VALUE_PERCENTAGE, "0%", VALUE_OK, 0, ""},
+    {VALUE_PERCENTAGE, "3 %", VALUE_BAD, 0, "3%"},
+    {VALUE_PERCENTAGE, "3 percent", VALUE_BAD, 0, "3%"},
+    {VALUE_PERCENTAGE, "2.5%", VALUE_BAD, 0, ""},
+    {VALUE_PERCENTAGE, "%", VALUE_BAD, 0, ""},
+    {VALUE_PERCENTAGE, "-1%", VALUE_BAD, 0, ""},
 };
 
 static void test_parse(void **state)
@@ -111,6 +120,8 @@ static void test_format(void **state)
         {VALUE_SIZE, 65536, "64KiB"},
         {VALUE_SIZE, 4194304, "4MiB"},
         {VALUE_SIZE, 100001, "100001"},
+        {VALUE_PERCENTAGE, 0, "0"},
+        {VALUE_PERCENTAGE, 100, "100%"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
