@@ -5,7 +5,8 @@
  * Every callback of the stream notes what happened and ends in conn_settle(),
  * which alone closes. Outside of such a callback a failure dooms the
  * connection, and it closes at the end of the turn: whoever sends a query
- * never sees a connection vanish under its hands.
+ * never sees a connection vanish under its hands. The same holds for one that
+ * is retired, when its last answer is there.
  *
  * Each query is one TLS record, length and message together (some servers
  * answer only the first query of a record; RFC 7766 section 8 asks for one
@@ -39,12 +40,30 @@ static void conn_enter(struct upstream_conn *c, enum conn_state next)
     c->state = next;
 }
 
-static void conn_doom(struct upstream_conn *c, int err)
+void conn_leave(struct upstream_conn *c, int err)
 {
     if (c->doomed == 0) {
         c->doomed = err;
         net_turn_defer(c->server->pool->loop, &c->turn);
     }
+}
+
+static unsigned *conn_counter(struct upstream_conn *c)
+{
+    struct upstream_server *s = c->server;
+
+    if (c->is_retired) {
+        return &s->retired;
+    }
+    return c->is_suspect ? &s->suspects : &s->ready;
+}
+
+void conn_mark(struct upstream_conn *c, bool is_suspect, bool is_retired)
+{
+    --*conn_counter(c);
+    c->is_suspect = is_suspect;
+    c->is_retired = is_retired;
+    ++*conn_counter(c);
 }
 
 /* ---- sending ---- */
@@ -86,12 +105,15 @@ static void on_turn(struct net_turn *t)
     }
     if (c->doomed != 0) {
         conn_close(c, c->doomed);
+    } else if (c->is_retired && c->outstanding == 0 && !c->is_lingering) {
+        conn_close(c, 0);
     }
 }
 
 bool conn_has_room(const struct upstream_conn *c)
 {
     return c->state == CONN_READY && c->doomed == 0 && !c->is_suspect &&
+           !c->is_retired &&
            c->outstanding < c->server->pool->config->queries_per_connection &&
            conn_unsent(c) < CONN_BACKLOG_MAX;
 }
@@ -106,7 +128,7 @@ static void conn_encrypt(struct upstream_conn *c, struct span frame)
         frame = span_from(frame, len);
     } while (err == 0 && frame.len > 0);
     if (err != 0) {
-        conn_doom(c, err);
+        conn_leave(c, err);
     } else {
         net_turn_defer(c->server->pool->loop, &c->turn);
     }
@@ -115,15 +137,17 @@ static void conn_encrypt(struct upstream_conn *c, struct span frame)
 void conn_probe(struct upstream_conn *c)
 {
     /* ". NS": every resolver knows it, and it tells nothing of anybody. Padded
-     * to 128 octets by its OPT, as other queries are. */
-    enum { MESSAGE_LEN = 128, OPTION_LEN = 96 };
+     * to 128 octets by its OPT, as other queries are, which also asks for the
+     * idle limit (RFC 7828). */
+    enum { MESSAGE_LEN = 128, OPTION_LEN = 92 };
     /* clang-format off */
     uint8_t frame[DNS_FRAME_HEAD + MESSAGE_LEN] = {
         0, MESSAGE_LEN,                         /* frame */
         0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1,     /* header: RD */
         0, 0, DNS_TYPE_NS, 0, DNS_CLASS_IN,     /* question */
         0, 0, DNS_TYPE_OPT, 4, 208, 0, 0, 0, 0, /* OPT, 1232 octets */
-        0, OPTION_LEN + 4, 0, DNS_OPTION_PADDING, 0, OPTION_LEN,
+        0, OPTION_LEN + 8, 0, DNS_OPTION_KEEPALIVE, 0, 0,
+        0, DNS_OPTION_PADDING, 0, OPTION_LEN,
     };
     /* clang-format on */
     uint32_t slot = 0;
@@ -137,8 +161,10 @@ void conn_probe(struct upstream_conn *c)
     }
 }
 
-int conn_send(struct upstream_conn *c, struct upstream_request *req)
+int conn_send(struct upstream_conn *c, struct upstream_request *req,
+              enum attempt_reason reason)
 {
+    struct upstream_stats *stats = &c->server->pool->stats;
     uint32_t slot = 0;
 
     assert(conn_has_room(c) && req->attempt_count < UPSTREAM_ATTEMPTS_MAX);
@@ -146,10 +172,15 @@ int conn_send(struct upstream_conn *c, struct upstream_request *req)
     if (err != 0) {
         return err;
     }
-    req->attempts[req->attempt_count++] =
-        (struct upstream_attempt){.conn = c, .slot = slot};
-    req->asked |= UINT64_C(1) << c->server->index;
+    req->attempts[req->attempt_count++] = (struct upstream_attempt){
+        .conn = c, .slot = slot, .reason = (uint8_t)reason};
+    req->asked |= UINT64_C(1) << c->server->bit;
+    stats->extra += req->copies > 0;
+    if (req->copies < UINT8_MAX) {
+        req->copies++;
+    }
     conn_used(c);
+    told_sent(c, req, reason);
     dns_put16(req->frame + DNS_FRAME_HEAD, conn_slot_id(c, slot));
     conn_encrypt(c, span_of(req->frame, req->frame_len));
     return 0;
@@ -167,15 +198,50 @@ static bool is_unbelievable(const struct dns_response *r)
            (r->rcode == DNS_RCODE_NOERROR || r->rcode == DNS_RCODE_NXDOMAIN);
 }
 
+/*
+ * How long the answer took, or 0 when it must not be measured. Answers that
+ * come together were held up together: to count each of them would make a lost
+ * segment, which is one event, look like the usual.
+ */
+static uint64_t conn_measure(struct upstream_conn *c, uint64_t sent_us)
+{
+    uint64_t now_us = pool_now_us(c->server->pool);
+    uint64_t took_us = now_us - sent_us;
+
+    if ((now_us - c->heard_us) * 16 < took_us &&
+        ++c->unmeasured < CONN_UNMEASURED_MAX) {
+        return 0;
+    }
+    c->unmeasured = 0;
+    return took_us > 0 ? took_us : 1;
+}
+
 /* The query in slot was answered, whoever waits for it. */
 static void conn_answered(struct upstream_conn *c, uint32_t slot)
 {
-    uint64_t sent_us = c->slots[slot].sent_us;
+    uint64_t took_us = conn_measure(c, c->slots[slot].sent_us);
 
+    if (c->slots[slot].is_probe) {
+        c->proven = c->slots[slot].serial;
+    }
     conn_slot_free(c, slot);
     conn_heard(c);
     c->answers++;
-    server_answered(c->server, sent_us);
+    server_answered(c->server, took_us);
+}
+
+/* RFC 7828: how long the server keeps a connection that is not used. */
+static void conn_read_keepalive(struct upstream_conn *c,
+                                const struct dns_opt *opt)
+{
+    struct span value;
+    size_t cursor = 0;
+
+    if (opt->options.len > 0 &&
+        dns_opt_next(opt, DNS_OPTION_KEEPALIVE, &cursor, &value) &&
+        value.len == 2) {
+        limits_told(c, dns_get16(value.ptr));
+    }
 }
 
 /* An answer that no client waits for: late, or to our own question. */
@@ -191,6 +257,7 @@ static int conn_answer_to_none(struct upstream_conn *c, uint32_t slot,
     }
     c->server->pool->stats.late += !is_probe;
     conn_answered(c, slot);
+    conn_read_keepalive(c, &r->opt);
     return 0;
 }
 
@@ -223,9 +290,10 @@ static int conn_answer(struct upstream_conn *c, struct span message)
         return ERR_DNS_FORM;
     }
     p->stats.answers++;
-    pool_detach(req, c);
+    enum attempt_reason reason = pool_detach(req, c);
     conn_answered(c, i);
-    pool_answer(req, c->server, message, &response);
+    conn_read_keepalive(c, &response.opt);
+    pool_answer(req, c->server, reason, message, &response);
     return 0;
 }
 
@@ -256,8 +324,8 @@ static int conn_recv(struct upstream_conn *c, struct span in)
         tls_session_is_ready(c->session)) {
         conn_enter(c, CONN_READY);
         c->ready_ms = net_now_ms(c->server->pool->loop);
-        c->used_ms = c->ready_ms;
-        conn_await_idle(c);
+        conn_begin_quiet(c);
+        limits_begin(c);
         server_conn_ready(c->server, c);
     }
     if (c->state != CONN_READY) {
@@ -283,31 +351,32 @@ static void conn_settle(struct upstream_conn *c, int err)
     }
 }
 
-static void on_connect(void *arg, int err)
+void conn_connected(struct upstream_conn *c, int err)
 {
-    struct upstream_conn *c = arg;
-
     if (err == 0) {
         conn_enter(c, CONN_HANDSHAKE);
+        if (net_stream_local(c->stream, &c->local) != 0) {
+            c->local = (struct addr){0}; /* matches none */
+        }
         err = conn_recv(c, span_of(NULL, 0));
+    }
+    if (err == 0) {
+        err = conn_flush(c);
+    }
+    if (err == 0) {
+        /* Until the server answers, there is time. */
+        tls_client_prepare(c->server->tls);
     }
     conn_settle(c, err);
 }
 
-static void on_read(void *arg, int err, struct span in)
+void conn_read(struct upstream_conn *c, int err, struct span in)
 {
-    struct upstream_conn *c = arg;
-
     if (err == 0) {
         err = conn_recv(c, in);
     }
     conn_settle(c, err);
 }
-
-static const struct net_stream_events conn_events = {
-    .on_connect = on_connect,
-    .on_read = on_read,
-};
 
 /* ---- time ---- */
 
@@ -318,8 +387,11 @@ static void on_timer(struct net_timer *t)
     pool_check_sleep(c->server->pool);
     if (c->state == CONN_READY) {
         conn_check_quiet(c);
-    } else {
-        conn_close(c, ERR_NET_TIMEOUT);
+        return;
+    }
+    int err = dial_on_timer(c);
+    if (err != 0) {
+        conn_close(c, err);
     }
 }
 
@@ -336,6 +408,8 @@ int conn_open(struct upstream_server *s)
     c->server = s;
     c->state = CONN_CONNECTING;
     c->free_slot = CONN_NO_SLOT;
+    c->oldest = CONN_NO_SLOT;
+    c->newest = CONN_NO_SLOT;
     c->started_ms = net_now_ms(p->loop);
     buf_init(&c->in, CONN_INPUT_MAX);
     net_turn_init(&c->turn, on_turn);
@@ -344,37 +418,20 @@ int conn_open(struct upstream_server *s)
     if (err != 0) {
         goto fail_conn;
     }
-    err = net_stream_connect(p->loop, &s->config->addr, &conn_events, c,
-                             &c->stream);
+    net_timer_start(&c->timer, p->config->connect_timeout_ms);
+    err = dial_next(c);
     if (err != 0) {
         goto fail_session;
     }
-    net_timer_start(&c->timer, p->config->connect_timeout_ms);
     list_push_back(&s->conns, &c->node);
     return 0;
 
 fail_session:
+    net_timer_stop(&c->timer);
     tls_session_destroy(c->session);
 fail_conn:
     free(c);
     return err;
-}
-
-/* What a dial that failed was doing, for the log and the client's EDE. */
-static void conn_say_why(const struct upstream_conn *c, int err,
-                         char why[SERVER_WHY_LEN])
-{
-    const char *text = tls_session_error_text(c->session);
-
-    if (text[0] != '\0') {
-        snprintf(why, SERVER_WHY_LEN, "%s", text);
-    } else if (c->state == CONN_CONNECTING) {
-        snprintf(why, SERVER_WHY_LEN, "cannot connect: %s", err_text(err));
-    } else if (c->state == CONN_HANDSHAKE) {
-        snprintf(why, SERVER_WHY_LEN, "TLS handshake: %s", err_text(err));
-    } else {
-        snprintf(why, SERVER_WHY_LEN, "connection lost: %s", err_text(err));
-    }
 }
 
 /* Take the requests off the slots; each that is now nowhere goes to lost. */
@@ -383,7 +440,7 @@ static void conn_collect(struct upstream_conn *c, struct list *lost)
     for (uint32_t i = 0; i < c->slot_count; i++) {
         struct upstream_request *req = c->slots[i].req;
         if (req != NULL) {
-            pool_detach(req, c);
+            (void)pool_detach(req, c);
             /* One that was there before the request was stale perhaps, and
              * any number of those is survived. */
             if (c->ready_ms > req->started_ms && req->losses < UINT8_MAX) {
@@ -404,7 +461,7 @@ void conn_close(struct upstream_conn *c, int err)
     char why[SERVER_WHY_LEN];
 
     list_init(&lost);
-    conn_say_why(c, err, why);
+    told_why(c, err, why);
     if (err == 0 && before == CONN_READY) {
         tls_session_close(c->session);
         (void)conn_flush(c);
@@ -413,6 +470,7 @@ void conn_close(struct upstream_conn *c, int err)
     list_remove(&c->node);
     net_timer_stop(&c->timer);
     net_turn_cancel(&c->turn);
+    dial_stop(c);
     net_stream_close(c->stream);
     conn_collect(c, &lost);
     server_conn_ended(s, c, before, err, why);
@@ -421,4 +479,10 @@ void conn_close(struct upstream_conn *c, int err)
     free(c->slots);
     free(c);
     pool_lost(s->pool, &lost);
+}
+
+void conn_drop(struct upstream_conn *c)
+{
+    c->is_dropped = true;
+    conn_close(c, c->state == CONN_READY ? ERR_NET_RESET : 0);
 }

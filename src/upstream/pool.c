@@ -17,14 +17,17 @@
 
 /* ---- a request's attempts ---- */
 
-void pool_detach(struct upstream_request *req, const struct upstream_conn *c)
+enum attempt_reason pool_detach(struct upstream_request *req,
+                                const struct upstream_conn *c)
 {
     for (unsigned i = 0; i < req->attempt_count; i++) {
         if (req->attempts[i].conn == c) {
+            uint8_t reason = req->attempts[i].reason;
             req->attempts[i] = req->attempts[--req->attempt_count];
-            return;
+            return (enum attempt_reason)reason;
         }
     }
+    return ATTEMPT_FIRST; /* not reached: a slot's request has its attempt */
 }
 
 static void request_withdraw(struct upstream_request *req)
@@ -37,8 +40,8 @@ static void request_withdraw(struct upstream_request *req)
     net_timer_stop(&req->timer);
 }
 
-static bool holds(const struct upstream_request *req,
-                  const struct upstream_conn *c)
+bool pool_holds(const struct upstream_request *req,
+                const struct upstream_conn *c)
 {
     for (unsigned i = 0; i < req->attempt_count; i++) {
         if (req->attempts[i].conn == c) {
@@ -77,43 +80,76 @@ static void request_fail(struct upstream_request *req)
 /* ---- sending ---- */
 
 /* Send one more copy, over a connection that has none, to a server that was
- * not asked. */
-static bool request_send_copy(struct upstream_request *req)
+ * not asked; may_be_bad: one that failed or is silent will do. */
+static bool request_send_to(struct upstream_request *req,
+                            enum attempt_reason reason, bool may_be_bad)
 {
-    uint64_t skip = req->asked;
+    struct strategy_choice choice = {
+        .req = req, .asked = req->asked, .is_lenient = may_be_bad};
     struct upstream_server *s = NULL;
 
     if (req->attempt_count == UPSTREAM_ATTEMPTS_MAX) {
         return false;
     }
-    while ((s = strategy_pick(req->pool, skip)) != NULL) {
-        struct upstream_conn *c = server_conn(s);
-        if (c != NULL && !holds(req, c) && conn_send(c, req) == 0) {
+    while ((s = strategy_pick(req->pool, choice)) != NULL) {
+        struct upstream_conn *c = server_conn(s, req);
+        if (c != NULL && conn_send(c, req, reason) == 0) {
             return true;
         }
-        skip |= UINT64_C(1) << s->index;
+        choice.asked |= UINT64_C(1) << s->bit;
     }
     return false;
 }
 
-/* The same, beginning again with the first server when all were asked. */
-static bool request_send_again(struct upstream_request *req)
+/* The same, to a good one if there is any. */
+static bool request_send_copy(struct upstream_request *req,
+                              enum attempt_reason reason)
 {
-    if (request_send_copy(req)) {
+    return request_send_to(req, reason, false) ||
+           request_send_to(req, reason, true);
+}
+
+/* The same, beginning again with the first server when all were asked. */
+static bool request_send_again(struct upstream_request *req,
+                               enum attempt_reason reason)
+{
+    if (request_send_copy(req, reason)) {
         return true;
     }
     if (req->asked == 0) {
         return false;
     }
     req->asked = 0;
-    return request_send_copy(req);
+    return request_send_copy(req, reason);
 }
 
-/* A client waits: servers that were set aside may be well again. */
-static void dial_for_clients(struct upstream_pool *p)
+/* To a server that was asked, over another connection. */
+static bool request_send_beside(struct upstream_request *req, bool may_be_bad)
+{
+    uint64_t asked = req->asked;
+
+    req->asked = 0;
+    bool is_sent = request_send_to(req, ATTEMPT_HEDGE, may_be_bad);
+    req->asked |= asked;
+    return is_sent;
+}
+
+/* Good ones first: another server, then another connection. */
+bool pool_send_hedge(struct upstream_request *req)
+{
+    bool is_sent = request_send_to(req, ATTEMPT_HEDGE, false) ||
+                   request_send_beside(req, false) ||
+                   request_send_to(req, ATTEMPT_HEDGE, true) ||
+                   request_send_beside(req, true);
+
+    req->pool->stats.hedged += is_sent;
+    return is_sent;
+}
+
+void pool_dial_for_clients(struct upstream_pool *p)
 {
     for (size_t i = 0; i < p->count; i++) {
-        server_dial_if_due(&p->servers[i], true);
+        server_dial_if_due(p->servers[i], 0, true);
     }
 }
 
@@ -121,13 +157,15 @@ static void request_wait(struct upstream_request *req)
 {
     struct upstream_pool *p = req->pool;
 
-    if (!req->has_waited) {
+    /* One that has an error to show waits for something better. */
+    if (!req->has_waited && req->fallback == NULL) {
         req->has_waited = true;
         p->stats.waited++;
     }
+    told_waiting(req);
     net_timer_stop(&req->timer); /* it may run since an earlier attempt */
     list_push_back(&p->waiting, &req->node);
-    dial_for_clients(p);
+    pool_dial_for_clients(p);
 }
 
 /* Is there a server that works, and whose opinion is not known yet? It may be
@@ -137,7 +175,8 @@ static bool has_unheard(const struct upstream_request *req)
     const struct upstream_pool *p = req->pool;
 
     for (size_t i = 0; i < p->count; i++) {
-        if (p->servers[i].failures == 0 && (req->refused >> i & 1) == 0) {
+        const struct upstream_server *s = p->servers[i];
+        if (s->failures == 0 && (req->refused >> s->bit & 1) == 0) {
             return true;
         }
     }
@@ -145,11 +184,13 @@ static bool has_unheard(const struct upstream_request *req)
 }
 
 /* Send req where the strategy says; if nowhere, let it wait. */
-static void request_send(struct upstream_request *req)
+static void request_send(struct upstream_request *req,
+                         enum attempt_reason reason)
 {
     unsigned width = strategy_width(req->pool);
 
-    while (req->attempt_count < width && request_send_copy(req)) {
+    while (req->attempt_count < width && request_send_copy(req, reason)) {
+        reason = reason == ATTEMPT_FIRST ? ATTEMPT_NEXT : reason;
     }
     if (req->attempt_count == 0 && req->fallback != NULL) {
         /* Those that can be asked were, and one said no. */
@@ -160,7 +201,7 @@ static void request_send(struct upstream_request *req)
         }
         return;
     }
-    if (req->attempt_count == 0 && !request_send_again(req)) {
+    if (req->attempt_count == 0 && !request_send_again(req, reason)) {
         request_wait(req);
         return;
     }
@@ -174,12 +215,12 @@ static void request_hedge(struct upstream_request *req)
     struct upstream_pool *p = req->pool;
     uint64_t again_ms = p->config->answer_timeout_ms;
 
-    dial_for_clients(p);
-    if (request_send_again(req)) {
+    pool_dial_for_clients(p);
+    if (request_send_again(req, ATTEMPT_HEDGE)) {
         p->stats.hedged++;
     } else {
         for (size_t i = 0; i < p->count; i++) {
-            server_dial_more(&p->servers[i]);
+            server_dial_more(p->servers[i]);
         }
         again_ms = p->config->retry_min_ms;
     }
@@ -194,7 +235,7 @@ static void on_request_timer(struct net_timer *t)
     if (req->attempt_count > 0) {
         request_hedge(req);
     } else {
-        request_send(req); /* it was held back after losses */
+        request_send(req, ATTEMPT_MOVED); /* it was held back after losses */
     }
 }
 
@@ -229,7 +270,7 @@ static bool request_doubt(struct upstream_request *req, struct span message)
 {
     bool may_ask = ++req->error_answers < ERROR_ANSWERS_MAX;
 
-    if (may_ask && request_send_copy(req)) {
+    if (may_ask && request_send_copy(req, ATTEMPT_RETRY)) {
         req->pool->stats.retried++;
     }
     bool is_waiting = req->attempt_count == 0 && may_ask && has_unheard(req);
@@ -244,14 +285,17 @@ static bool request_doubt(struct upstream_request *req, struct span message)
 }
 
 void pool_answer(struct upstream_request *req, const struct upstream_server *s,
-                 struct span message, const struct dns_response *response)
+                 enum attempt_reason reason, struct span message,
+                 const struct dns_response *response)
 {
+    told_answer(req, s, reason, response);
     if (is_error(response)) {
-        req->refused |= UINT64_C(1) << s->index;
+        req->refused |= UINT64_C(1) << s->bit;
         if (request_doubt(req, message)) {
             return;
         }
     }
+    req->pool->stats.hedge_won += reason == ATTEMPT_HEDGE;
     const struct upstream_result result = {.message = message,
                                            .response = *response};
     request_finish(req, &result);
@@ -265,7 +309,7 @@ void pool_lost(struct upstream_pool *p, struct list *requests)
         list_remove(&req->node);
         p->stats.moved++;
         if (req->losses < LOSSES_BEFORE_WAIT) {
-            request_send(req);
+            request_send(req, ATTEMPT_MOVED);
         } else {
             unsigned more = req->losses - LOSSES_BEFORE_WAIT;
             net_timer_start(&req->timer,
@@ -277,7 +321,8 @@ void pool_lost(struct upstream_pool *p, struct list *requests)
 static bool has_room(struct upstream_pool *p)
 {
     for (size_t i = 0; i < p->count; i++) {
-        if (p->servers[i].ready > 0 && server_conn(&p->servers[i]) != NULL) {
+        if (p->servers[i]->ready > 0 &&
+            server_conn(p->servers[i], NULL) != NULL) {
             return true;
         }
     }
@@ -294,13 +339,13 @@ void pool_retry_waiting(struct upstream_pool *p)
         struct upstream_request *req =
             LIST_FIRST(&waiting, struct upstream_request, node);
         list_remove(&req->node);
-        request_send(req);
+        request_send(req, req->copies == 0 ? ATTEMPT_FIRST : ATTEMPT_MOVED);
     }
     list_splice(&waiting, &p->waiting);
     list_splice(&p->waiting, &waiting);
 }
 
-/* ---- review: at the end of a turn in which health changed ---- */
+/* ---- no hope ---- */
 
 /* Has every server failed since req came, and not for the first time? */
 static bool is_hopeless(const struct upstream_pool *p,
@@ -310,8 +355,8 @@ static bool is_hopeless(const struct upstream_pool *p,
         return !has_unheard(req);
     }
     for (size_t i = 0; i < p->count; i++) {
-        const struct upstream_server *s = &p->servers[i];
-        if (s->ready > 0 || s->failures < SERVER_DOWN_AFTER ||
+        const struct upstream_server *s = p->servers[i];
+        if (s->ready > 0 || s->failures + s->offline < SERVER_DOWN_AFTER ||
             s->failed_at <= req->asked_at) {
             return false;
         }
@@ -319,7 +364,7 @@ static bool is_hopeless(const struct upstream_pool *p,
     return true;
 }
 
-static void fail_hopeless(struct upstream_pool *p)
+void pool_fail_hopeless(struct upstream_pool *p)
 {
     struct list hopeless;
 
@@ -337,74 +382,40 @@ static void fail_hopeless(struct upstream_pool *p)
     }
 }
 
-static void keep_warm(struct upstream_pool *p)
-{
-    for (size_t i = 0; i < p->count && pool_is_warm(p); i++) {
-        if (strategy_wants_warm(p, &p->servers[i])) {
-            server_dial_if_due(&p->servers[i], false);
-        }
-    }
-}
-
-static void on_review(struct net_turn *t)
-{
-    struct upstream_pool *p = CONTAINER_OF(t, struct upstream_pool, turn);
-
-    if (p->is_closing) {
-        return;
-    }
-    if (p->has_slept) {
-        p->has_slept = false;
-        pool_connect_anew(p);
-        if (!list_is_empty(&p->waiting)) {
-            dial_for_clients(p);
-        }
-    }
-    keep_warm(p);
-    if (!list_is_empty(&p->waiting)) {
-        pool_retry_waiting(p);
-        fail_hopeless(p);
-    }
-}
-
-void pool_review(struct upstream_pool *p)
-{
-    net_turn_defer(p->loop, &p->turn);
-}
-
-bool pool_is_warm(const struct upstream_pool *p)
-{
-    return !p->is_closing && net_now_ms(p->loop) - p->asked_ms <= WARM_FOR_MS;
-}
-
 /* ---- the door ---- */
 
 void upstream_ask(struct upstream_pool *p, struct upstream_request *req)
 {
-    if (!pool_is_warm(p)) {
-        pool_review(p);
+    req->pool = p;
+    if (p->plain != NULL) {
+        plain_ask(p->plain, req);
+        return;
     }
-    pool_check_sleep(p);
-    p->asked_ms = net_now_ms(p->loop);
+    pool_wake(p);
     p->pending++;
     p->stats.requests++;
-    req->pool = p;
+    hedge_refill(p);
     req->asked = 0;
     req->refused = 0;
     req->started_ms = p->asked_ms;
     req->asked_at = p->failures;
     req->fallback = NULL;
     req->attempt_count = 0;
+    req->copies = 0;
     req->error_answers = 0;
     req->losses = 0;
     req->has_waited = false;
     list_init(&req->node);
     net_timer_init(&req->timer, p->loop, on_request_timer);
-    request_send(req);
+    request_send(req, ATTEMPT_FIRST);
 }
 
 void upstream_cancel(struct upstream_request *req)
 {
+    if (req->pool->plain != NULL) {
+        plain_cancel(req);
+        return;
+    }
     request_withdraw(req);
     req->pool->pending--;
     free(req->fallback);
@@ -413,57 +424,9 @@ void upstream_cancel(struct upstream_request *req)
 
 void upstream_give_up(struct upstream_request *req)
 {
-    request_fail(req);
-}
-
-int upstream_pool_create(struct net_loop *loop, const struct config *config,
-                         struct tls_trust *trust, struct upstream_pool **out)
-{
-    struct upstream_pool *p = calloc(1, sizeof(*p));
-    uint64_t seed = 0;
-    int err = ERR_NOMEM;
-
-    if (p == NULL) {
-        return err;
-    }
-    p->loop = loop;
-    p->config = config;
-    p->asked_ms = net_now_ms(loop);
-    p->asleep_ms = pool_asleep_ms(p);
-    list_init(&p->waiting);
-    net_turn_init(&p->turn, on_review);
-    net_random(loop, &seed, sizeof(seed));
-    rng_seed(&p->rng, seed);
-    p->servers = calloc(config->server_count, sizeof(*p->servers));
-    if (p->servers == NULL) {
-        goto fail;
-    }
-    for (unsigned i = 0; i < config->server_count; i++) {
-        err = server_init(&p->servers[i], p, i, trust);
-        p->count = i + 1;
-        if (err != 0) {
-            goto fail;
-        }
-    }
-    keep_warm(p);
-    *out = p;
-    return 0;
-
-fail:
-    upstream_pool_destroy(p);
-    return err;
-}
-
-void upstream_pool_destroy(struct upstream_pool *p)
-{
-    if (p == NULL) {
+    if (req->pool->plain != NULL) {
+        plain_give_up(req);
         return;
     }
-    p->is_closing = true;
-    for (size_t i = 0; i < p->count; i++) {
-        server_finish(&p->servers[i]);
-    }
-    net_turn_cancel(&p->turn);
-    free(p->servers);
-    free(p);
+    request_fail(req);
 }

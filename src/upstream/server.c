@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define LOG_ROOM "upstream"
 
@@ -19,49 +20,72 @@ static void on_retry(struct net_timer *t)
 {
     struct upstream_server *s = CONTAINER_OF(t, struct upstream_server, retry);
 
-    server_dial_if_due(s, false);
+    server_dial_if_due(s, strategy_wants_warm(s->pool, s), false);
 }
 
-int server_init(struct upstream_server *s, struct upstream_pool *p,
-                unsigned index, struct tls_trust *trust)
+int server_trust(const struct config_server *entry, struct tls_trust *common,
+                 struct tls_trust **out)
 {
-    const struct config_server *config = &p->config->servers[index];
-    struct tls_trust *own = NULL;
+    char why[256] = "";
+    bool is_needed = entry->name != NULL || entry->pin_count == 0;
 
-    *s = (struct upstream_server){.pool = p, .config = config, .index = index};
-    list_init(&s->conns);
-    net_timer_init(&s->retry, p->loop, on_retry);
-    if (config->ca_file != NULL) {
-        char why[256] = "";
-        int err = tls_trust_load(config->ca_file, NULL, &own, why, sizeof(why));
-        if (err != 0) {
-            log_error("%s: %s", config->label, why);
-            return err;
-        }
+    *out = NULL;
+    if (!is_needed || (entry->ca_file == NULL && common == NULL)) {
+        return 0;
     }
-    const struct tls_client_options options = {
-        .trust = own != NULL ? own : trust,
-        .name = config->name,
-        .addr = config->addr,
-        .pins = config->pins,
-        .pin_count = config->pin_count,
-    };
-    int err = tls_client_create(&options, &s->tls);
-    tls_trust_release(own);
+    if (entry->ca_file == NULL) {
+        *out = tls_trust_retain(common);
+        return 0;
+    }
+    int err = tls_trust_load(entry->ca_file, NULL, out, why, sizeof(why));
+    if (err != 0) {
+        log_error("%s: %s", entry->label, why);
+    }
     return err;
 }
 
-void server_finish(struct upstream_server *s)
+int server_create(struct upstream_pool *p, const struct config_server *entry,
+                  struct tls_trust *trust, struct upstream_server **out)
 {
-    if (s->pool == NULL) {
-        return; /* never initialised */
+    struct upstream_server *s = calloc(1, sizeof(*s));
+
+    if (s == NULL) {
+        return ERR_NOMEM;
+    }
+    s->pool = p;
+    s->config = entry;
+    list_init(&s->conns);
+    net_timer_init(&s->retry, p->loop, on_retry);
+    const struct tls_client_options options = {
+        .trust = trust,
+        .name = entry->name,
+        .addr = entry->addr,
+        .pins = entry->pins,
+        .pin_count = entry->pin_count,
+    };
+    int err = tls_client_create(&options, &s->tls);
+    if (err != 0) {
+        free(s);
+        return err;
+    }
+    s->trust = trust == NULL ? NULL : tls_trust_retain(trust);
+    *out = s;
+    return 0;
+}
+
+void server_destroy(struct upstream_server *s)
+{
+    if (s == NULL) {
+        return;
     }
     net_timer_stop(&s->retry);
     LIST_EACH (node, &s->conns) {
-        conn_close(CONTAINER_OF(node, struct upstream_conn, node), 0);
+        conn_drop(CONTAINER_OF(node, struct upstream_conn, node));
     }
+    net_timer_stop(&s->retry);
     tls_client_destroy(s->tls);
-    s->tls = NULL;
+    tls_trust_release(s->trust);
+    free(s);
 }
 
 /* ---- dialing ---- */
@@ -106,23 +130,77 @@ static void server_failed(struct upstream_server *s, int err, const char *why)
     pool_review(p);
 }
 
-static void server_dial(struct upstream_server *s)
+/* Is there a server that the machine's network does reach? */
+static bool is_anybody_ready(const struct upstream_pool *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->servers[i]->ready > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Our own machine did not let the dial out: it has no file left, or no network,
+ * for none of the others has a connection either. That says nothing of the
+ * server. Trying costs next to nothing, so it is tried often until it works.
+ */
+static bool server_is_cut_off(const struct upstream_server *s, int err)
+{
+    return err == ERR_NET_FILES ||
+           ((err == ERR_NET_UNREACHABLE || err == ERR_NET_NO_ADDR) &&
+            !is_anybody_ready(s->pool));
+}
+
+static void server_went_offline(struct upstream_server *s, int err)
 {
     struct upstream_pool *p = s->pool;
 
-    if (p->is_closing || s->dialing > 0 ||
-        s->ready + s->dialing >= p->config->connections_per_server) {
+    if (s->offline++ == 0) {
+        log_notice("%s: not even tried: %s", s->config->label, err_text(err));
+    }
+    s->failed_at = ++p->failures;
+    s->last_err = err;
+    snprintf(s->why, sizeof(s->why), "%s", err_text(err));
+    net_timer_start(&s->retry,
+                    rng_jitter(&p->rng, p->config->retry_min_ms, 20));
+    pool_review(p);
+}
+
+static size_t conn_count(const struct upstream_server *s)
+{
+    size_t count = 0;
+
+    LIST_EACH (node, &s->conns) {
+        count++;
+    }
+    return count;
+}
+
+/* One at a time, and never more than extra above what is configured. */
+static void server_dial(struct upstream_server *s, unsigned extra)
+{
+    struct upstream_pool *p = s->pool;
+    unsigned most = p->config->connections_per_server + extra;
+
+    if (p->is_closing || s->dialing > 0 || s->ready >= most ||
+        conn_count(s) >= 2 * (size_t)most + 2) {
         return;
     }
     s->dialed_ms = net_now_ms(p->loop);
     p->stats.dials++;
     int err = conn_open(s);
-    if (err != 0) {
-        p->stats.dial_failures++;
-        server_failed(s, err, NULL);
+    if (err == 0) {
+        s->dialing++;
         return;
     }
-    s->dialing++;
+    p->stats.dial_failures++;
+    if (server_is_cut_off(s, err)) {
+        server_went_offline(s, err);
+    } else {
+        server_failed(s, err, NULL);
+    }
 }
 
 /* A client waits: dial now, or as soon as retry_min allows. */
@@ -131,22 +209,24 @@ static void server_dial_for_client(struct upstream_server *s)
     struct upstream_pool *p = s->pool;
     uint64_t since_ms = net_now_ms(p->loop) - s->dialed_ms;
 
-    if (s->failures == 0 || since_ms >= p->config->retry_min_ms) {
-        server_dial(s);
+    if (server_is_well(s) || since_ms >= p->config->retry_min_ms) {
+        server_dial(s, 0);
     } else {
         net_timer_start(&s->retry, p->config->retry_min_ms - since_ms);
     }
 }
 
-void server_dial_if_due(struct upstream_server *s, bool clients_wait)
+void server_dial_if_due(struct upstream_server *s, unsigned wanted,
+                        bool clients_wait)
 {
-    if (s->ready > 0 || s->dialing > 0) {
+    if (s->dialing > 0) {
         return;
     }
-    if (clients_wait) {
+    if (clients_wait && s->ready == 0) {
         server_dial_for_client(s);
-    } else if (!net_timer_is_active(&s->retry) && pool_is_warm(s->pool)) {
-        server_dial(s);
+    } else if (s->ready < wanted && !net_timer_is_active(&s->retry) &&
+               (s->ready == 0 || server_is_well(s))) {
+        server_dial(s, 0);
     }
 }
 
@@ -155,24 +235,72 @@ void server_dial_more(struct upstream_server *s)
     struct upstream_pool *p = s->pool;
 
     if (s->ready > 0 &&
-        (s->failures == 0 ||
+        (server_is_well(s) ||
          net_now_ms(p->loop) - s->dialed_ms >= p->config->retry_min_ms)) {
-        server_dial(s);
+        server_dial(s, 0);
     }
+}
+
+void server_dial_successor(struct upstream_server *s)
+{
+    uint64_t dials = s->pool->stats.dials;
+
+    if (server_is_well(s)) {
+        server_dial(s, 1);
+        s->pool->stats.successors += s->pool->stats.dials - dials;
+    }
+}
+
+/* Dials under way may have left over a route that is no more. */
+void server_forgive(struct upstream_server *s)
+{
+    net_timer_stop(&s->retry);
+    s->dialed_ms = 0;
+    s->failures = 0;
+    s->offline = 0;
+    s->first_address = 0;
+    latency_doubt(&s->latency);
+    LIST_EACH (node, &s->conns) {
+        struct upstream_conn *c =
+            CONTAINER_OF(node, struct upstream_conn, node);
+        if (c->state != CONN_READY) {
+            conn_drop(c);
+        }
+    }
+}
+
+bool server_is_well(const struct upstream_server *s)
+{
+    return s->failures == 0 && s->offline == 0;
 }
 
 /* ---- connections ---- */
 
-struct upstream_conn *server_conn(struct upstream_server *s)
+/* Differences in load below this are nothing: queries that share a connection
+ * share records, segments and system calls. */
+static unsigned load_unit(const struct upstream_pool *p)
 {
+    unsigned unit = p->config->queries_per_connection / 8;
+
+    return unit > 32 ? 32 : unit + (unit == 0);
+}
+
+struct upstream_conn *server_conn(struct upstream_server *s,
+                                  const struct upstream_request *req)
+{
+    unsigned unit = load_unit(s->pool);
     struct upstream_conn *best = NULL;
+    unsigned best_load = 0;
 
     LIST_EACH (node, &s->conns) {
         struct upstream_conn *c =
             CONTAINER_OF(node, struct upstream_conn, node);
-        if (conn_has_room(c) &&
-            (best == NULL || c->outstanding < best->outstanding)) {
+        unsigned load =
+            c->outstanding / unit + (c->is_late ? CONN_LATE_LOAD : 0);
+        if ((best == NULL || load < best_load) && conn_has_room(c) &&
+            (req == NULL || !pool_holds(req, c))) {
             best = c;
+            best_load = load;
         }
     }
     if (best == NULL) {
@@ -184,7 +312,11 @@ struct upstream_conn *server_conn(struct upstream_server *s)
 /* Proved by an answer, or never doubted. */
 static void server_works(struct upstream_server *s)
 {
+    if (!server_is_well(s)) {
+        pool_review(s->pool); /* it may have another connection now */
+    }
     s->failures = 0;
+    s->offline = 0;
     if (!s->was_up) {
         s->was_up = true;
         s->was_told_down = false;
@@ -192,29 +324,44 @@ static void server_works(struct upstream_server *s)
     }
 }
 
-void server_conn_ready(struct upstream_server *s, struct upstream_conn *c)
+static void server_note_handshake(struct upstream_server *s,
+                                  const struct upstream_conn *c)
 {
     struct upstream_stats *stats = &s->pool->stats;
+    uint64_t took_ms = c->ready_ms - c->started_ms;
     struct tls_session_info info;
 
-    s->dialing--;
-    s->ready++;
-    net_timer_stop(&s->retry);
-    stats->handshakes++;
     tls_session_info(c->session, &info);
+    stats->handshakes++;
     stats->resumed += info.is_resumed;
+    s->handshakes++;
+    s->resumed += info.is_resumed;
+    s->tls_version = info.version;
+    s->tls_cipher = info.cipher;
+    s->first_address = c->address;
+    s->dial_ms = s->dial_ms == 0 ? (uint32_t)took_ms + 1
+                                 : (uint32_t)(s->dial_ms * 3 + took_ms + 3) / 4;
     log_info("%s: connected in %llu ms, %s, %s, %s%s%s, %s", s->config->label,
-             (unsigned long long)(c->ready_ms - c->started_ms), info.version,
-             info.cipher, s->config->name != NULL ? "verified \"" : "verified",
+             (unsigned long long)took_ms, info.version, info.cipher,
+             s->config->name != NULL ? "verified \"" : "verified",
              s->config->name != NULL ? s->config->name : "",
              s->config->name != NULL ? "\"" : "",
              info.is_resumed ? "resumed" : "full handshake");
+}
+
+void server_conn_ready(struct upstream_server *s, struct upstream_conn *c)
+{
+    s->dialing--;
+    s->ready++;
+    net_timer_stop(&s->retry);
+    server_note_handshake(s, c);
     if (s->failures == 0) {
         server_works(s);
     } else {
         conn_probe(c);
     }
     pool_retry_waiting(s->pool);
+    hedge_relieve(s->pool);
     pool_review(s->pool);
 }
 
@@ -234,55 +381,68 @@ static bool is_failure(const struct upstream_conn *c, int err)
             net_now_ms(c->server->pool->loop) - c->ready_ms < 1000);
 }
 
-void server_conn_ended(struct upstream_server *s, const struct upstream_conn *c,
+static void dial_ended(struct upstream_server *s, const struct upstream_conn *c,
                        enum conn_state before, int err, const char *why)
 {
     struct upstream_pool *p = s->pool;
 
-    if (before != CONN_READY) {
-        s->dialing--;
-        if (err == 0) {
-            return; /* our own wish */
-        }
-        p->stats.dial_failures++;
-        p->stats.untrusted += err == ERR_TLS_UNTRUSTED;
-        server_failed(s, err, why);
-        if (err == ERR_TLS_PROTOCOL && s->failures == 1) {
-            /* The session may have learnt what to offer instead. */
-            net_timer_start(&s->retry, 0);
-        }
-        return;
-    }
-    s->ready -= !c->is_suspect;
-    s->suspects -= c->is_suspect;
-    if (c->outstanding > 0) {
-        p->stats.losses++;
-    } else {
-        p->stats.closes++;
-    }
-    log_debug("%s: connection ended: %s, %u queries on it, %llu answered",
-              s->config->label, err_text(err), c->outstanding,
-              (unsigned long long)c->answers);
+    s->dialing--;
     if (err == 0) {
-        return;
+        return; /* our own wish */
     }
-    if (is_failure(c, err)) {
-        server_failed(s, err, why);
-    } else {
-        pool_review(p);
+    p->stats.dial_failures++;
+    p->stats.untrusted += err == ERR_TLS_UNTRUSTED;
+    if (before == CONN_HANDSHAKE) { /* another address may do better */
+        s->first_address = (c->address + 1) % dial_address_count(s);
+    }
+    server_failed(s, err, why);
+    if (err == ERR_TLS_PROTOCOL && s->failures == 1) {
+        /* The session may have learnt what to offer instead. */
+        net_timer_start(&s->retry, 0);
     }
 }
 
-void server_answered(struct upstream_server *s, uint64_t sent_us)
+static void count_end(struct upstream_server *s, const struct upstream_conn *c,
+                      int err)
 {
-    uint64_t took_us = net_now_us(s->pool->loop) - sent_us;
+    s->retired -= c->is_retired;
+    s->suspects -= c->is_suspect && !c->is_retired;
+    s->ready -= !c->is_suspect && !c->is_retired;
+    if (c->outstanding > 0) {
+        s->pool->stats.losses++;
+    } else {
+        s->pool->stats.closes++;
+    }
+    log_debug("%s: connection ended: %s, %u queries on it, %u answered",
+              s->config->label, err_text(err), c->outstanding, c->answers);
+}
 
-    server_works(s);
-    if (s->latency_us == 0) {
-        s->latency_us = took_us + 1;
+void server_conn_ended(struct upstream_server *s, const struct upstream_conn *c,
+                       enum conn_state before, int err, const char *why)
+{
+    if (before != CONN_READY) {
+        dial_ended(s, c, before, err, why);
         return;
     }
-    s->latency_us += took_us / 8;
-    s->latency_us -= s->latency_us / 8;
-    s->latency_us += s->latency_us == 0;
+    count_end(s, c, err);
+    if (err == 0 || s->pool->is_closing) {
+        return;
+    }
+    if (!c->is_dropped && is_failure(c, err)) {
+        server_failed(s, err, why);
+        return;
+    }
+    if (!c->is_dropped) {
+        limits_learn(c);
+    }
+    pool_review(s->pool);
+}
+
+void server_answered(struct upstream_server *s, uint64_t took_us)
+{
+    s->answers++;
+    server_works(s);
+    if (took_us > 0) {
+        latency_add(&s->latency, took_us);
+    }
 }

@@ -1,7 +1,8 @@
 /*
  * The machine was suspended: it may be elsewhere now, and its peers may have
  * forgotten it, without a word. Waiting to find out would cost each connection
- * its time of silence, so all are opened anew.
+ * its time of silence, so all are opened anew. And: its network changed under
+ * it, which may mean the same, or nothing.
  */
 #include "upstream/internal.h"
 
@@ -28,14 +29,58 @@ void pool_check_sleep(struct upstream_pool *p)
     p->asleep_ms = asleep;
 }
 
-/* A reset says nothing against the servers, and moves the requests. */
 void pool_connect_anew(struct upstream_pool *p)
 {
     for (size_t i = 0; i < p->count; i++) {
-        LIST_EACH (node, &p->servers[i].conns) {
-            struct upstream_conn *c =
-                CONTAINER_OF(node, struct upstream_conn, node);
-            conn_close(c, c->state == CONN_READY ? ERR_NET_RESET : 0);
+        LIST_EACH (node, &p->servers[i]->conns) {
+            conn_drop(CONTAINER_OF(node, struct upstream_conn, node));
         }
     }
+}
+
+/* ---- the machine moved ---- */
+
+/* Connections from an address that is gone can get no answer any more. */
+static void drop_from(struct upstream_pool *p, const struct addr *gone)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        LIST_EACH (node, &p->servers[i]->conns) {
+            struct upstream_conn *c =
+                CONTAINER_OF(node, struct upstream_conn, node);
+            if (c->stream != NULL && addr_ip_equal(&c->local, gone)) {
+                conn_drop(c);
+            }
+        }
+    }
+}
+
+/* Those that still work say so in one round trip. */
+static void doubt_all(struct upstream_pool *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        LIST_EACH (node, &p->servers[i]->conns) {
+            conn_suspect(CONTAINER_OF(node, struct upstream_conn, node));
+        }
+    }
+}
+
+void upstream_pool_network_changed(struct upstream_pool *p,
+                                   const struct addr *gone)
+{
+    if (p->plain != NULL) {
+        plain_network_changed(p->plain, gone);
+        return;
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        server_forgive(p->servers[i]);
+    }
+    if (gone != NULL) {
+        drop_from(p, gone);
+    } else {
+        doubt_all(p);
+    }
+    if (!list_is_empty(&p->waiting)) {
+        pool_dial_for_clients(p);
+    }
+    pool_review(p);
 }

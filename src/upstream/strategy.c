@@ -7,25 +7,20 @@
  */
 #include "upstream/internal.h"
 
-/* Who may be picked. */
-struct choice {
-    uint64_t asked;  /* bit n: not server n */
-    bool is_lenient; /* those that failed or are silent, too */
-};
-
-static bool may_pick(struct upstream_server *s, struct choice choice)
+static bool may_pick(struct upstream_server *s,
+                     const struct strategy_choice *choice)
 {
-    return (choice.asked >> s->index & 1) == 0 && s->ready > 0 &&
-           ((s->failures == 0 && s->suspects == 0) || choice.is_lenient) &&
-           server_conn(s) != NULL;
+    return (choice->asked >> s->bit & 1) == 0 && s->ready > 0 &&
+           ((server_is_well(s) && s->suspects == 0) || choice->is_lenient) &&
+           server_conn(s, choice->req) != NULL;
 }
 
 static struct upstream_server *pick_first(struct upstream_pool *p,
-                                          struct choice choice)
+                                          const struct strategy_choice *choice)
 {
     for (size_t i = 0; i < p->count; i++) {
-        if (may_pick(&p->servers[i], choice)) {
-            return &p->servers[i];
+        if (may_pick(p->servers[i], choice)) {
+            return p->servers[i];
         }
     }
     return NULL;
@@ -36,14 +31,14 @@ static struct upstream_server *pick_first(struct upstream_pool *p,
  * richest is picked and pays the sum of all. Servers of weight 3 and 1 are
  * taken 0 0 1 0, not 0 0 0 1.
  */
-static struct upstream_server *pick_in_turn(struct upstream_pool *p,
-                                            struct choice choice)
+static struct upstream_server *
+pick_in_turn(struct upstream_pool *p, const struct strategy_choice *choice)
 {
     struct upstream_server *best = NULL;
     int sum = 0;
 
     for (size_t i = 0; i < p->count; i++) {
-        struct upstream_server *s = &p->servers[i];
+        struct upstream_server *s = p->servers[i];
         if (!may_pick(s, choice)) {
             continue;
         }
@@ -62,19 +57,20 @@ static struct upstream_server *pick_in_turn(struct upstream_pool *p,
 /* Latency with the weight counted in; a server not measured yet is tried. */
 static uint64_t cost_of(const struct upstream_server *s)
 {
-    return s->latency_us / s->config->weight;
+    return s->latency.average_us / s->config->weight;
 }
 
 /* The better of two taken at random: near the best on average, and no server
  * is ever overrun or forgotten. */
-static struct upstream_server *pick_better_of_two(struct upstream_pool *p,
-                                                  struct choice choice)
+static struct upstream_server *
+pick_better_of_two(struct upstream_pool *p,
+                   const struct strategy_choice *choice)
 {
     struct upstream_server *two[2] = {NULL, NULL};
     uint32_t seen = 0;
 
     for (size_t i = 0; i < p->count; i++) {
-        struct upstream_server *s = &p->servers[i];
+        struct upstream_server *s = p->servers[i];
         if (!may_pick(s, choice)) {
             continue;
         }
@@ -90,14 +86,15 @@ static struct upstream_server *pick_better_of_two(struct upstream_pool *p,
     }
     bool is_first = cost_of(two[0]) <= cost_of(two[1]);
     struct upstream_server *other = is_first ? two[1] : two[0];
-    other->latency_us -= other->latency_us / 128; /* until it is tried again */
+    /* until it is tried again */
+    other->latency.average_us -= other->latency.average_us / 128;
     return is_first ? two[0] : two[1];
 }
 
 static struct upstream_server *pick(struct upstream_pool *p,
-                                    struct choice choice)
+                                    const struct strategy_choice *choice)
 {
-    switch (p->config->strategy) {
+    switch (p->set->strategy) {
     case CONFIG_ROUND_ROBIN:
         return pick_in_turn(p, choice);
     case CONFIG_FASTEST:
@@ -109,21 +106,15 @@ static struct upstream_server *pick(struct upstream_pool *p,
     return pick_first(p, choice);
 }
 
-struct upstream_server *strategy_pick(struct upstream_pool *p, uint64_t asked)
+struct upstream_server *strategy_pick(struct upstream_pool *p,
+                                      struct strategy_choice choice)
 {
-    struct choice choice = {.asked = asked};
-    struct upstream_server *s = pick(p, choice);
-
-    if (s == NULL) {
-        choice.is_lenient = true;
-        s = pick(p, choice);
-    }
-    return s;
+    return pick(p, &choice);
 }
 
 unsigned strategy_width(const struct upstream_pool *p)
 {
-    return p->config->strategy == CONFIG_RACE ? p->config->race_width : 1;
+    return p->set->strategy == CONFIG_RACE ? p->set->race_width : 1;
 }
 
 /*
@@ -131,18 +122,61 @@ unsigned strategy_width(const struct upstream_pool *p)
  * and one more; the others all of them. Counted in the order of the file over
  * servers that are not known to fail, so that a failing one is replaced.
  */
-bool strategy_wants_warm(const struct upstream_pool *p,
-                         const struct upstream_server *s)
+enum use { USE_NONE, USE_SPARE, USE_OFTEN };
+
+static enum use use_of(const struct upstream_pool *p,
+                       const struct upstream_server *s)
 {
-    if (p->config->strategy == CONFIG_ROUND_ROBIN ||
-        p->config->strategy == CONFIG_FASTEST) {
-        return true;
-    }
+    unsigned width = strategy_width(p);
     unsigned before = 0;
+
+    if (p->set->strategy == CONFIG_ROUND_ROBIN ||
+        p->set->strategy == CONFIG_FASTEST) {
+        return USE_OFTEN;
+    }
     for (size_t i = 0; i < s->index; i++) {
-        if (p->servers[i].failures == 0) {
+        if (server_is_well(p->servers[i])) {
             before++;
         }
     }
-    return before <= strategy_width(p);
+    if (before < width) {
+        return USE_OFTEN;
+    }
+    return before == width ? USE_SPARE : USE_NONE;
+}
+
+/*
+ * A server that closes idle connections costs a handshake each time. While
+ * nobody asks, only so many are made; for the spare, which the pool is not cold
+ * without, fewer.
+ */
+static bool is_worth_it(const struct upstream_pool *p,
+                        const struct upstream_server *s, enum use use)
+{
+    uint64_t idle_ms = limits_idle_ms(&s->limits);
+    uint64_t times = use == USE_SPARE ? WARM_SPARE_TIMES : WARM_TIMES;
+
+    return limits_allow_warmth(&s->limits) &&
+           (idle_ms == 0 ||
+            net_now_ms(p->loop) - p->asked_ms <= idle_ms * times);
+}
+
+/* An only server has nobody who could take its late queries, but a second
+ * connection can; while clients ask, one is ready. */
+static bool wants_spare(const struct upstream_pool *p)
+{
+    return p->count == 1 && hedge_is_on(p) &&
+           p->config->connections_per_server > 1 && p->stats.requests > 0 &&
+           net_now_ms(p->loop) - p->asked_ms <= SPARE_FOR_MS;
+}
+
+unsigned strategy_wants_warm(const struct upstream_pool *p,
+                             const struct upstream_server *s)
+{
+    enum use use = use_of(p, s);
+
+    if (!pool_is_warm(p) || use == USE_NONE || !is_worth_it(p, s, use)) {
+        return 0;
+    }
+    return wants_spare(p) ? 2 : 1;
 }

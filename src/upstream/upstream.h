@@ -8,9 +8,12 @@
  * server when one is slow or answers with an error, and lets it wait while no
  * connection is ready. It knows no deadline: the caller has one and cancels.
  *
- * Files: pool.c (requests), strategy.c (which server), server.c (one server:
- * connections, health, back-off), conn.c (one connection: TLS, framing),
- * quiet.c (its silence), slots.c (its queries on their way), report.c (what it
+ * Files: pool.c (requests), hedge.c (second copies of late ones), set.c (which
+ * servers there are, and kept warm), strategy.c (which server takes a query),
+ * server.c (one server: health, back-off), latency.c (how fast it is), limits.c
+ * (when it ends connections), dial.c (TCP to one of its addresses), conn.c (one
+ * connection: TLS, framing), quiet.c (its silence), slots.c (its queries on
+ * their way), sleep.c (the machine was suspended, or moved), report.c (what it
  * tells).
  */
 #ifndef UPSTREAM_UPSTREAM_H
@@ -19,6 +22,7 @@
 #include "base/attr.h"
 #include "base/list.h"
 #include "base/span.h"
+#include "base/trace.h"
 #include "config/config.h"
 #include "dns/message.h"
 #include "net/loop.h"
@@ -53,7 +57,19 @@ typedef void upstream_done_fn(struct upstream_request *req,
 /* One copy of a request on its way. */
 struct upstream_attempt {
     struct upstream_conn *conn;
-    uint32_t slot; /* in conn */
+    uint32_t slot;  /* in conn */
+    uint8_t reason; /* enum attempt_reason */
+};
+
+/* What a request has besides in a pool of plain servers (plain.h). */
+struct upstream_plain {
+    struct plain *owner;
+    struct list node;   /* in the owner's requests */
+    struct list copies; /* those on their way, the oldest first */
+    uint8_t copy_count;
+    uint8_t round;       /* how often all servers were asked */
+    uint8_t vain_rounds; /* … and none took it */
+    bool is_tcp;         /* an answer was cut: no more UDP */
 };
 
 /* Embedded by the owner. Set the first group, leave the second to the pool. */
@@ -64,33 +80,55 @@ struct upstream_request {
     uint32_t frame_len;
     struct dns_question question; /* inside frame */
     upstream_done_fn *on_done;
+    struct trace *trace; /* NULL: not traced. Borrowed until done */
 
     struct upstream_pool *pool;
     struct list node;       /* in the pool's waiting list, or on its own */
     struct net_timer timer; /* ask another server; try again */
     struct upstream_attempt attempts[UPSTREAM_ATTEMPTS_MAX];
-    uint64_t asked;   /* bit n: server n was asked (this round) */
-    uint64_t refused; /* bit n: server n answered with an error */
+    uint64_t asked;   /* bits of servers that were asked (this round) */
+    uint64_t refused; /* bits of servers that answered with an error */
     uint64_t started_ms;
     uint64_t asked_at; /* failures that the pool had seen by then */
     uint8_t *fallback; /* the first error answered, if any; owned */
     uint32_t fallback_len;
     uint8_t attempt_count;
+    uint8_t copies;        /* sent so far */
     uint8_t error_answers; /* SERVFAIL, REFUSED …, so far */
     uint8_t losses;        /* connections that died holding it */
     bool has_waited;
+    struct upstream_plain plain;
 };
 
 /*
- * A pool for the servers of config (both retained by the caller until the pool
- * is destroyed), with connections being opened. trust: for servers without a
- * ca_file of their own. Returns 0 | ERR_NOMEM | ERR_TLS_SETUP | ERR_NOTFOUND
- * (a server's ca_file; logged).
+ * A pool for the servers of set, with the common numbers of config (both
+ * outlive the pool, or are replaced with upstream_pool_reconfigure()), with
+ * connections being opened. trust: for servers without a ca_file of their own.
+ * Returns 0 | ERR_NOMEM | ERR_TLS_SETUP | ERR_NOTFOUND (a server's ca_file;
+ * logged).
  */
 MUST_USE int upstream_pool_create(struct net_loop *loop,
                                   const struct config *config,
+                                  const struct config_pool *set,
                                   struct tls_trust *trust,
                                   struct upstream_pool **out);
+
+/*
+ * Go on with another configuration: servers that are the same in both
+ * (config_server_equal()) keep their connections, health and place; others
+ * come and go; requests on servers that went are moved. On failure the pool is
+ * as it was. Returns as upstream_pool_create().
+ */
+MUST_USE int upstream_pool_reconfigure(struct upstream_pool *p,
+                                       const struct config *config,
+                                       const struct config_pool *set,
+                                       struct tls_trust *trust);
+
+/* The machine's network changed (see net/monitor.h). addr: an address that is
+ * gone: connections from it are dropped; NULL: something changed, every
+ * connection is suspect. Back-off ends, and the pool dials anew. */
+void upstream_pool_network_changed(struct upstream_pool *p,
+                                   const struct addr *gone);
 
 /* Closes all connections. No request may be under way. Accepts NULL. */
 void upstream_pool_destroy(struct upstream_pool *p);
@@ -120,7 +158,10 @@ struct upstream_stats {
     uint64_t sent;            /* copies sent to servers */
     uint64_t answers;         /* answers that matched a copy */
     uint64_t moved;           /* requests moved off a lost connection */
-    uint64_t hedged;          /* copies sent because one was slow */
+    uint64_t extra;           /* … besides the first of each request */
+    uint64_t hedged;          /* … because an earlier one was slow */
+    uint64_t hedge_won;       /* … that gave the answer */
+    uint64_t hedge_denied;    /* … that the budget did not allow */
     uint64_t retried;         /* copies sent because of an error answered */
     uint64_t waited;          /* requests that found no ready connection */
     uint64_t late;            /* answers to copies no longer wanted */
@@ -130,11 +171,40 @@ struct upstream_stats {
     uint64_t resumed;         /* … with a resumed session */
     uint64_t losses;          /* ready connections that ended with queries */
     uint64_t closes;          /* ready connections that ended without */
+    uint64_t suspects;        /* connections that fell silent */
+    uint64_t successors;      /* dials ahead of a limit of the server */
     uint64_t protocol_errors; /* answers that matched nothing, or garbage */
     uint64_t untrusted;       /* servers that failed verification */
+    uint64_t dropped;         /* plain UDP: datagrams not believed */
 };
 
 const struct upstream_stats *upstream_pool_stats(const struct upstream_pool *p);
+
+/* How one server does. Plain data: it may be copied and kept. */
+enum { UPSTREAM_LABEL_LEN = 96, UPSTREAM_WHY_LEN = 192 };
+
+struct upstream_server_report {
+    char label[UPSTREAM_LABEL_LEN]; /* as in the configuration, cut */
+    const char *state; /* "up", "suspect", "down", "idle" (no connection, and
+                          none is wanted), "connecting"; static */
+    unsigned ready;    /* connections */
+    unsigned in_flight;
+    unsigned failures; /* in a row */
+    uint64_t queries, answers, handshakes, resumed;
+    uint32_t p50_us, p95_us, p99_us; /* latency; 0: not known */
+    uint32_t average_us;
+    uint32_t idle_limit_ms;  /* told or learnt; 0: not known */
+    uint32_t age_limit_ms;   /* learnt */
+    uint32_t query_limit;    /* learnt, for a connection */
+    const char *tls_version; /* of the last handshake, static; "": none */
+    const char *tls_cipher;
+    char why[UPSTREAM_WHY_LEN]; /* its last failure, "" */
+};
+
+/* Tell of the first cap servers, in the order of the file. Returns how many
+ * there are. */
+size_t upstream_pool_report(const struct upstream_pool *p,
+                            struct upstream_server_report *out, size_t cap);
 
 /* Requests under way now, and connections that are ready now. */
 size_t upstream_pool_pending(const struct upstream_pool *p);

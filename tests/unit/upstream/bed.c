@@ -32,9 +32,9 @@ int bed_setup(void **state)
     assert_int_equal(tls_trust_load(NULL, NULL, &b->trust, why, sizeof(why)),
                      0);
     b->config = (struct config){
-        .servers = b->entries,
-        .strategy = CONFIG_FAILOVER,
-        .race_width = 2,
+        .pool.servers = b->entries,
+        .pool.strategy = CONFIG_FAILOVER,
+        .pool.race_width = 2,
         .query_timeout_ms = 4000,
         .connect_timeout_ms = 2000,
         .answer_timeout_ms = 1500,
@@ -43,6 +43,7 @@ int bed_setup(void **state)
         .connections_per_server = 2,
         .queries_per_connection = 1024,
         .padding_block = 128,
+        .warm_for_ms = 600000,
         .max_udp_size = 1232,
         .tcp_idle_timeout_ms = 10000,
     };
@@ -80,7 +81,7 @@ int bed_teardown(void **state)
         bed_stop(b);
     }
     tls_trust_release(b->trust);
-    for (unsigned i = 0; i < b->config.server_count; i++) {
+    for (unsigned i = 0; i < b->config.pool.server_count; i++) {
         sim_server_destroy(b->servers[i]);
         peer_destroy(b->peers[i]);
     }
@@ -103,7 +104,7 @@ struct bed *bed_renew(void **state, const char *title)
 
 static unsigned add_entry(struct bed *b)
 {
-    unsigned n = (unsigned)b->config.server_count++;
+    unsigned n = (unsigned)b->config.pool.server_count++;
     struct config_server *e = &b->entries[n];
 
     assert_true(n < BED_SERVERS_MAX);
@@ -206,8 +207,9 @@ static void start_now(void *arg)
 {
     struct bed *b = arg;
 
-    assert_int_equal(
-        upstream_pool_create(b->loop, &b->config, b->trust, &b->pool), 0);
+    assert_int_equal(upstream_pool_create(b->loop, &b->config, &b->config.pool,
+                                          b->trust, &b->pool),
+                     0);
 }
 
 void bed_start(struct bed *b)
@@ -247,9 +249,11 @@ static void prepare(struct bed *b, struct ask *a, int kind, uint64_t number)
     size_t len = zone_query(0, kind, number, DNS_TYPE_A, 0, query);
     struct span message = span_of(query, len);
     assert_int_equal(dns_query_parse(message, &parsed), DNS_QUERY_OK);
-    int out =
-        dns_build_upstream(message, &parsed, 128, a->frame + DNS_FRAME_HEAD,
-                           sizeof(a->frame) - DNS_FRAME_HEAD);
+    const struct dns_upstream_options options = {.pad_block = 128,
+                                                 .has_keepalive = true};
+    int out = dns_build_upstream(message, &parsed, &options,
+                                 a->frame + DNS_FRAME_HEAD,
+                                 sizeof(a->frame) - DNS_FRAME_HEAD);
     assert_true(out > 0);
     dns_put16(a->frame, (unsigned)out);
     a->req.frame = a->frame;
@@ -326,7 +330,7 @@ void bed_give_up(struct bed *b, struct ask *a)
 
 void bed_ask_killers(struct bed *b, struct ask *a, unsigned count)
 {
-    b->config.strategy = CONFIG_ROUND_ROBIN;
+    b->config.pool.strategy = CONFIG_ROUND_ROBIN;
     b->config.retry_min_ms = 5000;
     b->config.connections_per_server = 1;
     for (unsigned i = 0; i < count; i++) {

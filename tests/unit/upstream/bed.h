@@ -41,7 +41,7 @@ int bed_teardown(void **state);
 /* A fresh bed for the next row of a table. */
 struct bed *bed_renew(void **state, const char *title);
 
-/* One more server of the configuration, as number config.server_count. */
+/* One more server of the configuration, as number config.pool.server_count. */
 struct sim_server *bed_add_server(struct bed *b);
 struct peer *bed_add_peer(struct bed *b); /* the test answers by hand */
 void bed_add_nobody(struct bed *b);       /* connections are refused */

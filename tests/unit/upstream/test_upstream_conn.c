@@ -124,7 +124,7 @@ static void test_an_answer_and_the_end_may_come_together(void **state)
     assert_int_equal(bed_stats(b)->moved, 0);
     assert_int_equal(bed_stats(b)->losses, 0);
     assert_int_equal(bed_stats(b)->closes, 1);
-    assert_int_equal(b->pool->servers[0].failures, 0);
+    assert_int_equal(b->pool->servers[0]->failures, 0);
     assert_true(upstream_is_ready(b->pool)); /* again */
 }
 
@@ -483,7 +483,7 @@ static void test_abandoned_slots_are_freed_in_the_end(void **state)
         bed_run_ms(b, 1000);
         if (s == 9) {
             assert_int_equal(bed_stats(b)->waited, 0);
-            struct upstream_conn *c = LIST_FIRST(&b->pool->servers[0].conns,
+            struct upstream_conn *c = LIST_FIRST(&b->pool->servers[0]->conns,
                                                  struct upstream_conn, node);
             assert_int_equal(c->outstanding, 1);
         }
@@ -525,7 +525,7 @@ static void test_a_silent_connection_is_given_up(void **state)
     assert_null(p->conns[0].stream);
     assert_int_equal(p->conns[0].queries, 2);
     assert_int_equal(bed_stats(b)->losses, 1);
-    assert_int_equal(b->pool->servers[0].failures, 1);
+    assert_int_equal(b->pool->servers[0]->failures, 1);
 }
 
 static void test_silence_begins_at_the_last_octet(void **state)
@@ -646,8 +646,11 @@ static void test_idle_connections_stay_when_no_limit_is_set(void **state)
     p->manner = PEER_ANSWER;
     bed_start_ready(b);
     assert_int_equal(bed_ask_in_turn(b, 1, 10), 1);
-    bed_run_ms(b, 3600 * 1000);
+    bed_run_ms(b, b->config.warm_for_ms - 10);
     assert_int_equal(peer_open_count(p), 1);
+    bed_run_ms(b, 30); /* nobody has asked for so long */
+    assert_int_equal(peer_open_count(p), 0);
+    assert_true(p->conns[0].has_said_goodbye);
 }
 
 /* The spare one of failover, which no query ever used. */

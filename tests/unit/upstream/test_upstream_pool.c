@@ -85,7 +85,8 @@ static void run_error_case(struct bed *b, const struct error_case *c)
 {
     struct ask a;
 
-    b->config.strategy = CONFIG_ROUND_ROBIN; /* in order, when all are new */
+    b->config.pool.strategy =
+        CONFIG_ROUND_ROBIN; /* in order, when all are new */
     for (unsigned i = 0; i < c->servers; i++) {
         struct sim_server *s = bed_add_server(b);
         s->manners.refused = c->says[i] == FINE ? 0 : 100;
@@ -268,7 +269,7 @@ static void test_a_copy_lost_is_not_a_query_lost(void **state)
     struct bed *b = *state;
     struct ask a;
 
-    b->config.strategy = CONFIG_RACE;
+    b->config.pool.strategy = CONFIG_RACE;
     for (unsigned i = 0; i < 3; i++) {
         (void)bed_add_peer(b);
     }
@@ -318,7 +319,7 @@ static void test_stale_connections_are_not_counted(void **state)
     struct bed *b = *state;
     struct ask a;
 
-    b->config.strategy = CONFIG_ROUND_ROBIN;
+    b->config.pool.strategy = CONFIG_ROUND_ROBIN;
     for (unsigned i = 0; i < 8; i++) {
         bed_add_peer(b)->manner = PEER_HANG_UP;
     }

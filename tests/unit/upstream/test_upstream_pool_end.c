@@ -100,8 +100,8 @@ static void test_every_server_is_tried_before_a_query_fails(void **state)
     sim_link_set(b->world, bed_link(b, 1), SIM_LINK_STALLED);
     bed_start(b);
     bed_run_ms(b, 60000);
-    while (b->pool->servers[1].dialing > 0 ||
-           net_now_ms(b->loop) - b->pool->servers[0].dialed_ms < 1000) {
+    while (b->pool->servers[1]->dialing > 0 ||
+           net_now_ms(b->loop) - b->pool->servers[0]->dialed_ms < 1000) {
         bed_run_ms(b, 10);
     }
     bed_ask(b, &a, 1);
@@ -183,7 +183,7 @@ static void prepare_moved(struct bed *b, struct ask *a)
 
 static void prepare_two_copies(struct bed *b, struct ask *a)
 {
-    b->config.strategy = CONFIG_RACE;
+    b->config.pool.strategy = CONFIG_RACE;
     (void)bed_add_peer(b);
     prepare_sent(b, a);
     assert_int_equal(bed_stats(b)->sent, 2);
@@ -349,7 +349,8 @@ static void test_a_missing_ca_file_is_told(void **state)
     (void)bed_add_server(b);
     b->entries[1].ca_file = file;
     log_set_level(LOG_ERROR);
-    assert_int_equal(upstream_pool_create(b->loop, &b->config, b->trust, &pool),
+    assert_int_equal(upstream_pool_create(b->loop, &b->config, &b->config.pool,
+                                          b->trust, &pool),
                      ERR_NOTFOUND);
     assert_null(pool);
     upstream_pool_destroy(NULL);

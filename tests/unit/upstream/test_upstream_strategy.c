@@ -36,8 +36,8 @@ static void run_warm_case(struct bed *b, const struct warm_case *c)
 {
     size_t count = strlen(c->up);
 
-    b->config.strategy = c->strategy;
-    b->config.race_width = c->width;
+    b->config.pool.strategy = c->strategy;
+    b->config.pool.race_width = c->width;
     for (size_t i = 0; i < count; i++) {
         if (c->up[i] == 'u') {
             (void)bed_add_server(b);
@@ -130,8 +130,8 @@ static void test_race_asks_as_many_as_it_is_wide(void **state)
     for (size_t i = 0; i < sizeof(widths) / sizeof(*widths); i++) {
         struct bed *b = bed_renew(state, "a race");
         struct ask a;
-        b->config.strategy = CONFIG_RACE;
-        b->config.race_width = widths[i];
+        b->config.pool.strategy = CONFIG_RACE;
+        b->config.pool.race_width = widths[i];
         for (unsigned j = 0; j < TABLE_SERVERS; j++) {
             (void)bed_add_peer(b);
         }
@@ -159,7 +159,7 @@ static void test_race_does_not_take_a_fast_error(void **state)
     for (size_t i = 0; i < sizeof(rcodes) / sizeof(*rcodes); i++) {
         struct bed *b = bed_renew(state, "a fast error");
         struct ask a;
-        b->config.strategy = CONFIG_RACE;
+        b->config.pool.strategy = CONFIG_RACE;
         struct sim_server *fast = bed_add_server(b);
         struct sim_server *slow = bed_add_server(b);
         fast->manners.refused = 100;
@@ -182,7 +182,7 @@ static void test_round_robin_goes_by_weight(void **state)
     static const unsigned order[] = {0, 0, 1, 0, 2, 0, 0, 1, 0, 2};
     struct bed *b = *state;
 
-    b->config.strategy = CONFIG_ROUND_ROBIN;
+    b->config.pool.strategy = CONFIG_ROUND_ROBIN;
     for (unsigned i = 0; i < 3; i++) {
         (void)bed_add_server(b);
     }
@@ -206,7 +206,7 @@ static void test_round_robin_leaves_out_who_is_down(void **state)
 {
     struct bed *b = *state;
 
-    b->config.strategy = CONFIG_ROUND_ROBIN;
+    b->config.pool.strategy = CONFIG_ROUND_ROBIN;
     (void)bed_add_server(b);
     bed_add_nobody(b);
     (void)bed_add_server(b);
@@ -220,7 +220,7 @@ static void test_round_robin_leaves_out_who_is_down(void **state)
 
 static void add_fast_and_slow(struct bed *b, unsigned count)
 {
-    b->config.strategy = CONFIG_FASTEST;
+    b->config.pool.strategy = CONFIG_FASTEST;
     for (unsigned i = 0; i < count; i++) {
         (void)bed_add_server(b);
         b->servers[i]->latency_us = 1000;

@@ -1,0 +1,411 @@
+/*
+ * When a server ends connections. It may tell how long it keeps one that is
+ * not used (RFC 7828); else its closes show it, and whether it ends them at
+ * some age, or after some number of queries. Before a limit is reached another
+ * connection is opened, by resumption, and takes the queries; so none has to
+ * wait for a handshake, and few are lost with a connection and moved.
+ *
+ * What was seen is a guess, so it is tested now and then: the old connection,
+ * retired, is left to the server to close. If it lives half as long again, the
+ * guess was wrong, and the limit goes up. A count of queries can only be tested
+ * by asking more: one connection of several does. The others are closed by us,
+ * in order, once all is answered: a connection that is cut may end others, for
+ * OpenSSL keeps the error of one for the next call on any.
+ */
+#include "upstream/internal.h"
+
+#include "base/err.h"
+
+#define LOG_ROOM "upstream"
+
+enum {
+    AGE_LEAST_MS = 500, /* shorter lives and pauses teach nothing */
+    IDLE_LEAST_MS = 200,
+    WARM_LEAST_IDLE_MS = 1000,     /* else it is no use to be connected ahead */
+    SEEN_MOST_MS = 10 * 60 * 1000, /* longer ones need no successor */
+    TEST_FIRST = 4, /* the how many-eth retirement is a test … */
+    TEST_TIMES = 4, /* … and the next one after so many times as many */
+    COUNT_LEAST = 8,
+    COUNT_EVERY_FIRST = 16,
+    COUNT_EVERY_MAX = 1024,
+    LEAD_LEAST_MS = 25,
+    DIAL_GUESS_MS = 200, /* when no handshake was measured */
+    LOOK_AGAIN_MS = 20
+};
+
+uint32_t limits_idle_ms(const struct limits *l)
+{
+    if (l->told_idle_ms == 0 || l->idle_ms == 0) {
+        return l->told_idle_ms + l->idle_ms;
+    }
+    return l->told_idle_ms < l->idle_ms ? l->told_idle_ms : l->idle_ms;
+}
+
+bool limits_allow_warmth(const struct limits *l)
+{
+    uint32_t idle_ms = limits_idle_ms(l);
+
+    return idle_ms == 0 || idle_ms >= WARM_LEAST_IDLE_MS;
+}
+
+static uint64_t now_ms(const struct upstream_conn *c)
+{
+    return net_now_ms(c->server->pool->loop);
+}
+
+/* When its last query left, or its last answer came. */
+static uint64_t active_ms(const struct upstream_conn *c)
+{
+    uint64_t heard_ms = c->heard_us / 1000;
+
+    return c->used_ms > heard_ms ? c->used_ms : heard_ms;
+}
+
+/* How long before a limit of limit_ms queries must not be sent any more: an
+ * answer has to come back in time, and clocks and timers differ. */
+static uint64_t margin_ms(const struct upstream_conn *c, uint32_t limit_ms)
+{
+    uint64_t answer_ms = c->server->latency.p99_us / 500 + 20;
+    uint64_t share_ms = limit_ms / 32;
+    uint64_t early_ms = share_ms * c->early / 256;
+
+    return (answer_ms > share_ms ? answer_ms : share_ms) + early_ms;
+}
+
+/* How long before that the successor is dialled. */
+static uint64_t lead_ms(const struct upstream_server *s)
+{
+    return LEAD_LEAST_MS +
+           2 * (uint64_t)(s->dial_ms > 0 ? s->dial_ms : DIAL_GUESS_MS);
+}
+
+/* A limit so short that connections would be opened all the time is left to
+ * the server. */
+static uint64_t until_ms(const struct upstream_conn *c, uint64_t from_ms,
+                         uint32_t limit_ms)
+{
+    uint64_t margin = margin_ms(c, limit_ms);
+    uint64_t at_ms = from_ms + limit_ms;
+    uint64_t end_ms = now_ms(c) + margin;
+
+    if (limit_ms < 2 * (margin + lead_ms(c->server))) {
+        return UINT64_MAX;
+    }
+    return at_ms > end_ms ? at_ms - end_ms : 0;
+}
+
+/* How long it may take queries; UINT64_MAX: no end is known. is_age says which
+ * limit it is. */
+static uint64_t left_ms(const struct upstream_conn *c, bool *is_age)
+{
+    const struct limits *l = &c->server->limits;
+    uint32_t idle_ms = limits_idle_ms(l);
+    uint64_t left = UINT64_MAX;
+
+    *is_age = false;
+    if (idle_ms > 0 && c->outstanding == 0) {
+        left = until_ms(c, active_ms(c), idle_ms);
+    }
+    if (l->age_ms > 0) {
+        uint64_t age_left = until_ms(c, c->started_ms, l->age_ms);
+        *is_age = age_left < left;
+        left = *is_age ? age_left : left;
+    }
+    return left;
+}
+
+/* Is there another connection that will last a while? */
+static bool has_successor(const struct upstream_conn *c)
+{
+    const struct upstream_server *s = c->server;
+
+    LIST_EACH (node, &s->conns) {
+        const struct upstream_conn *other =
+            CONTAINER_OF(node, struct upstream_conn, node);
+        bool is_age;
+        if (other != c && conn_has_room(other) &&
+            left_ms(other, &is_age) > lead_ms(s) &&
+            (s->limits.count == 0 || other->sent <= s->limits.count / 2)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* No more queries. Unless it lingers, it closes with its last answer. */
+static void retire(struct upstream_conn *c)
+{
+    log_debug("%s: connection retired after %llu ms and %u queries",
+              c->server->config->label,
+              (unsigned long long)(now_ms(c) - c->started_ms), c->sent);
+    conn_mark(c, c->is_suspect, true);
+    if (c->outstanding == 0) {
+        conn_leave(c, 0);
+    }
+    pool_review(c->server->pool);
+}
+
+/* Left to the server to close, to see when it does: for half as long again as
+ * the limit that was seen. */
+static void linger(struct upstream_conn *c, bool is_age)
+{
+    struct limits *l = &c->server->limits;
+    uint64_t from_ms = is_age ? c->started_ms : active_ms(c);
+    uint32_t limit_ms = is_age ? l->age_ms : l->idle_ms;
+
+    if (limit_ms == 0 || (!is_age && limits_idle_ms(l) < limit_ms)) {
+        return; /* the limit was told */
+    }
+    if (++l->uses < l->next_test) {
+        return;
+    }
+    l->next_test = l->uses + l->uses * (TEST_TIMES - 1);
+    c->is_lingering = true;
+    c->is_aged = is_age;
+    c->linger_ms = from_ms + limit_ms + limit_ms / 2;
+}
+
+static void outlived(struct upstream_conn *c)
+{
+    struct limits *l = &c->server->limits;
+    uint32_t *limit_ms = c->is_aged ? &l->age_ms : &l->idle_ms;
+
+    *limit_ms = *limit_ms < SEEN_MOST_MS ? *limit_ms + *limit_ms / 2 : 0;
+    l->next_test = 0; /* and the new one is tested at once */
+    c->is_lingering = false;
+    conn_leave(c, 0);
+}
+
+static uint64_t check_retired(struct upstream_conn *c)
+{
+    if (!c->is_lingering) {
+        return UINT64_MAX;
+    }
+    if (now_ms(c) < c->linger_ms) {
+        return c->linger_ms - now_ms(c);
+    }
+    outlived(c);
+    return UINT64_MAX;
+}
+
+uint64_t limits_check(struct upstream_conn *c)
+{
+    struct upstream_server *s = c->server;
+    bool is_age;
+
+    if (c->is_retired) {
+        return check_retired(c);
+    }
+    uint64_t left = left_ms(c, &is_age);
+    if (left == UINT64_MAX || c->is_suspect ||
+        strategy_wants_warm(s->pool, s) == 0) {
+        return UINT64_MAX; /* it may end as it likes */
+    }
+    uint64_t lead = lead_ms(s);
+    if (left > lead) {
+        return left - lead;
+    }
+    if (!has_successor(c)) {
+        server_dial_successor(s);
+        return left > LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS;
+    }
+    if (left > 0) {
+        return left;
+    }
+    linger(c, is_age);
+    retire(c);
+    return check_retired(c);
+}
+
+void limits_surplus(struct upstream_conn *c)
+{
+    const struct upstream_server *s = c->server;
+
+    if (!c->is_retired && s->ready > s->pool->config->connections_per_server) {
+        retire(c);
+    }
+}
+
+/* ---- counted queries ---- */
+
+void limits_begin(struct upstream_conn *c)
+{
+    struct limits *l = &c->server->limits;
+    uint64_t lead = lead_ms(c->server);
+    bool is_age;
+
+    c->early = (uint8_t)rng_next(&c->server->pool->rng);
+    c->count_limit = l->count;
+    c->count_mark = UINT32_MAX;
+    if (l->count > 0) {
+        if (++l->count_uses >= l->count_every) {
+            l->count_uses = 0;
+            c->count_limit += l->count / 8 + 1;
+        }
+        c->count_mark = c->count_limit / 4;
+    }
+    uint64_t left = left_ms(c, &is_age);
+    if (left != UINT64_MAX) {
+        conn_wake_in(c, left > lead ? left - lead : 1);
+    }
+}
+
+/* At the present rate, how long until the limit? */
+static uint64_t count_left_ms(const struct upstream_conn *c)
+{
+    uint64_t age_ms = now_ms(c) - c->ready_ms + 1;
+
+    return (c->count_limit - c->sent) * age_ms / c->sent;
+}
+
+static void count_reached(struct upstream_conn *c)
+{
+    struct limits *l = &c->server->limits;
+
+    c->count_mark = UINT32_MAX;
+    if (l->count > 0 && c->answers > l->count) {
+        l->count = 0; /* it was not that */
+        return;
+    }
+    if (l->count == 0 || c->is_retired) {
+        return;
+    }
+    retire(c);
+    if (!has_successor(c)) {
+        server_dial_successor(c->server);
+    }
+}
+
+void limits_count(struct upstream_conn *c)
+{
+    if (c->sent >= c->count_limit) {
+        count_reached(c);
+        return;
+    }
+    c->count_mark = c->sent + (c->count_limit - c->sent + 1) / 2;
+    if (count_left_ms(c) <= lead_ms(c->server) * 3 / 2) {
+        c->count_mark = c->count_limit;
+        if (!has_successor(c)) {
+            server_dial_successor(c->server);
+        }
+    }
+}
+
+/* ---- what closes show ---- */
+
+void limits_used(struct upstream_conn *c)
+{
+    struct limits *l = &c->server->limits;
+    uint64_t idle_ms = now_ms(c) - active_ms(c);
+
+    if (l->idle_ms > 0 && idle_ms > l->idle_ms + l->idle_ms / 4) {
+        l->idle_ms = idle_ms < SEEN_MOST_MS ? (uint32_t)idle_ms : 0;
+    }
+}
+
+/* The shortest seen; a longer one pulls it up a little. */
+static void learn_ms(struct limits *l, uint32_t *limit_ms, uint64_t seen_ms)
+{
+    if (seen_ms > SEEN_MOST_MS ||
+        seen_ms < (limit_ms == &l->age_ms ? AGE_LEAST_MS : IDLE_LEAST_MS)) {
+        return;
+    }
+    if (*limit_ms == 0) {
+        l->uses = 0;
+        l->next_test = TEST_FIRST;
+    }
+    if (*limit_ms == 0 || seen_ms < *limit_ms) {
+        *limit_ms = (uint32_t)seen_ms;
+    } else {
+        *limit_ms += (uint32_t)(seen_ms - *limit_ms) / 4;
+    }
+}
+
+static bool is_near(uint64_t a, uint64_t b, unsigned share)
+{
+    uint64_t most = a > b ? a : b;
+
+    return most - (a + b - most) <= most / share;
+}
+
+/* A number is believed when two in a row are alike: one may be chance, and
+ * too low a number costs handshakes without end. */
+static void learn_count(struct limits *l, uint32_t count)
+{
+    bool is_sure = is_near(count, l->last_count, 64);
+
+    l->last_count = count;
+    if (count < COUNT_LEAST) {
+        return;
+    }
+    if (l->count > 0 && count >= l->count) { /* one that tried more */
+        l->count_every *= l->count_every < COUNT_EVERY_MAX ? 2 : 1;
+    } else if (is_sure) {
+        l->count = count;
+        l->count_uses = 0;
+        l->count_every = COUNT_EVERY_FIRST;
+    }
+}
+
+static void learn_end(struct limits *l, const struct upstream_conn *c)
+{
+    uint64_t age_ms = now_ms(c) - c->started_ms;
+    uint64_t idle_ms = now_ms(c) - active_ms(c);
+    bool is_idle = c->outstanding == 0 && idle_ms >= IDLE_LEAST_MS;
+
+    if (c->is_lingering) {
+        learn_ms(l, c->is_aged ? &l->age_ms : &l->idle_ms,
+                 c->is_aged ? age_ms : idle_ms);
+    } else if (c->is_retired) {
+        if (c->count_limit > 0 && c->sent >= c->count_limit) {
+            learn_count(l, c->answers); /* its age has no say in that */
+        }
+        return;
+    } else if (is_idle && is_near(age_ms, l->last_age_ms, 32) &&
+               !is_near(idle_ms, l->last_idle_ms, 8)) {
+        learn_ms(l, &l->age_ms, age_ms); /* the pause was chance, both times */
+        l->idle_ms = 0;
+    } else if (is_idle) {
+        learn_ms(l, &l->idle_ms, idle_ms);
+    } else if (c->answers > 0) {
+        learn_ms(l, &l->age_ms, age_ms);
+        learn_count(l, c->answers);
+    }
+    if (age_ms <= UINT32_MAX) {
+        l->last_age_ms = (uint32_t)age_ms;
+        l->last_idle_ms = (uint32_t)idle_ms;
+    }
+}
+
+void limits_learn(const struct upstream_conn *c)
+{
+    struct limits *l = &c->server->limits;
+
+    if (c->is_suspect || (c->answers == 0 && c->outstanding > 0)) {
+        return; /* trouble, not a habit */
+    }
+    learn_end(l, c);
+    log_debug("%s: closed %llu ms old, %u answers; limits: idle %u ms, age %u "
+              "ms, %u queries",
+              c->server->config->label,
+              (unsigned long long)(now_ms(c) - c->started_ms), c->answers,
+              limits_idle_ms(l), l->age_ms, l->count);
+    LIST_EACH (node, &c->server->conns) {
+        struct upstream_conn *other =
+            CONTAINER_OF(node, struct upstream_conn, node);
+        if (other->state == CONN_READY) {
+            conn_wake_in(other, 1);
+        }
+    }
+}
+
+void limits_told(struct upstream_conn *c, unsigned units)
+{
+    struct limits *l = &c->server->limits;
+
+    if (units > 0) {
+        l->told_idle_ms = units * 100;
+    } else if (!c->is_retired) {
+        retire(c); /* it wants to be rid of us: RFC 7828 section 3.4 */
+    }
+}

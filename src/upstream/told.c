@@ -1,0 +1,66 @@
+/*
+ * What is told of queries and connections: to the log, to whoever traces a
+ * query, and why a dial failed.
+ */
+#include "upstream/internal.h"
+
+#include "base/err.h"
+
+#include <stdio.h>
+
+#define LOG_ROOM "upstream"
+
+void told_sent(const struct upstream_conn *c,
+               const struct upstream_request *req, enum attempt_reason reason)
+{
+    static const char *const names[] = {"first", "next", "late", "moved",
+                                        "retry"};
+
+    log_debug("%s: query of type %u, copy %u: %s", c->server->config->label,
+              req->question.type, req->copies, names[reason]);
+    if (req->trace != NULL) {
+        struct tls_session_info info;
+        const struct net_loop *loop = c->server->pool->loop;
+        tls_session_info(c->session, &info);
+        TRACE(req->trace, net_now_us(loop),
+              "sent to %s (%s), %u octets; connection %llu s old, %s, %s, %u "
+              "in flight",
+              c->server->config->label, names[reason], req->frame_len - 2,
+              (unsigned long long)(net_now_ms(loop) - c->ready_ms) / 1000,
+              info.version, info.is_resumed ? "resumed" : "full handshake",
+              c->outstanding);
+    }
+}
+
+void told_answer(const struct upstream_request *req,
+                 const struct upstream_server *s, enum attempt_reason reason,
+                 const struct dns_response *response)
+{
+    TRACE(req->trace, net_now_us(req->pool->loop), "%s answered%s: rcode %u%s",
+          s->config->label,
+          reason == ATTEMPT_HEDGE ? " the copy sent because another was late"
+                                  : "",
+          response->rcode, (response->flags & DNS_FLAG_TC) != 0 ? ", cut" : "");
+}
+
+void told_waiting(const struct upstream_request *req)
+{
+    TRACE(req->trace, net_now_us(req->pool->loop),
+          "no connection is ready: waits for one");
+}
+
+/* What a dial that failed was doing, for the log and the client's EDE. */
+void told_why(const struct upstream_conn *c, int err, char why[SERVER_WHY_LEN])
+{
+    const char *text = tls_session_error_text(c->session);
+
+    if (text[0] != '\0') {
+        snprintf(why, SERVER_WHY_LEN, "%s", text);
+    } else if (c->state == CONN_CONNECTING) {
+        snprintf(why, SERVER_WHY_LEN, "cannot connect: %s", err_text(err));
+    } else if (c->state == CONN_HANDSHAKE) {
+        snprintf(why, SERVER_WHY_LEN, "TLS handshake: %s", err_text(err));
+    } else {
+        snprintf(why, SERVER_WHY_LEN, "connection lost: %s", err_text(err));
+    }
+}
