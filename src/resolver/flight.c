@@ -93,7 +93,7 @@ static void flight_free(struct flight *f)
 }
 
 /* Tell the other workers, with the answer or (empty) that there is none. */
-static void flight_tell(struct flight *f, struct span message)
+void flight_tell(struct flight *f, struct span message)
 {
     if (f->is_leading) {
         f->is_leading = false;
@@ -107,8 +107,13 @@ static void flight_tell(struct flight *f, struct span message)
 static void tell_waiters(struct resolver *r, struct list *waiters,
                          const struct upstream_result *result, bool is_kept)
 {
+    uint64_t now_us = list_is_empty(waiters) ? 0 : net_now_us(r->loop);
+
     LIST_EACH (node, waiters) {
-        CONTAINER_OF(node, struct resolver_query, node)->flight = NULL;
+        struct resolver_query *q =
+            CONTAINER_OF(node, struct resolver_query, node);
+        q->flight = NULL;
+        histogram_add(&r->latency, now_us - q->asked_us);
     }
     while (!list_is_empty(waiters)) {
         struct resolver_query *q =
@@ -143,7 +148,7 @@ static bool flight_store(struct flight *f, const struct upstream_result *result)
     const struct dns_response *response = &result->response;
     uint64_t now_ms = net_boot_ms(r->loop);
 
-    if (r->cache == NULL || !f->is_shared) {
+    if (r->cache == NULL || !f->is_shared || !f->zone.is_cached) {
         return false;
     }
     if (result->err == 0 && response->has_question) {
@@ -155,7 +160,7 @@ static bool flight_store(struct flight *f, const struct upstream_result *result)
     /* A failure without its question, or servers that are there and none of
      * which answers this: RFC 9520 section 3.2. That none can be reached says
      * nothing of the name, and may end at once. */
-    if (result->err == 0 || upstream_is_ready(r->pool)) {
+    if (result->err == 0 || upstream_is_ready(f->zone.pool)) {
         (void)cache_store_failure(
             r->cache, &f->key.question, f->key.has_do, f->key.has_cd,
             result->err == 0 ? DNS_EDE_NONE : DNS_EDE_NETWORK, NULL, now_ms);
@@ -163,11 +168,73 @@ static bool flight_store(struct flight *f, const struct upstream_result *result)
     return false;
 }
 
+/* REFUSED, with the reason, in place of an answer that is not believed. */
+static void flight_refuse(const struct flight *f, uint8_t out[DNS_UDP_MIN],
+                          struct upstream_result *result)
+{
+    const struct dns_asker asker = {
+        .question = f->key.question.name,
+        .question_len = (uint16_t)dns_question_len(&f->key.question),
+        .flags = DNS_FLAG_RD,
+        .limit = DNS_UDP_MIN,
+        .has_opt = true,
+    };
+    const struct dns_extra extra = {
+        .ede = DNS_EDE_BLOCKED,
+        .ede_text = "a private address for a public name (rebind_protection)",
+    };
+    int len =
+        dns_build_error(&asker, DNS_RCODE_REFUSED, &extra, out, DNS_UDP_MIN);
+
+    assert(len > 0);
+    result->message = span_of(out, (size_t)len);
+    result->err = dns_response_parse(result->message, &result->response);
+    f->resolver->stats.rebindings++;
+}
+
+static bool flight_is_rebinding(const struct flight *f,
+                                const struct upstream_result *result)
+{
+    const struct policy *policy = f->resolver->policy;
+
+    return policy != NULL && f->zone.is_default && result->err == 0 &&
+           policy_is_rebinding(policy, &f->key.question, result->message,
+                               &result->response);
+}
+
+static void trace_result(const struct flight *f,
+                         const struct upstream_result *result)
+{
+    if (result->err == 0) {
+        TRACE(f->trace, net_now_us(f->resolver->loop),
+              "answer: rcode %u, %zu octets, %u records",
+              result->response.rcode, result->message.len,
+              result->response.answer_count);
+    } else {
+        TRACE(f->trace, net_now_us(f->resolver->loop), "no answer");
+    }
+}
+
+/* Nobody vouches for what a plain server says of its own check: AD counts only
+ * over a secure channel (RFC 4035 section 4.9.3). */
+static struct upstream_result flight_judge(const struct flight *f,
+                                           const struct upstream_result *result)
+{
+    struct upstream_result judged = *result;
+
+    if (f->zone.is_plain) {
+        judged.response.flags &= (uint16_t)~DNS_FLAG_AD;
+    }
+    return judged;
+}
+
 static void on_done(struct upstream_request *req,
-                    const struct upstream_result *result)
+                    const struct upstream_result *answer)
 {
     struct flight *f = CONTAINER_OF(req, struct flight, request);
     struct resolver *r = f->resolver;
+    const struct upstream_result judged = flight_judge(f, answer);
+    const struct upstream_result *result = &judged;
 
     if (result->err == 0) {
         r->stats.answered++;
@@ -175,6 +242,14 @@ static void on_done(struct upstream_request *req,
         r->stats.failures++;
     } else {
         r->stats.timeouts++;
+    }
+    trace_result(f, result);
+    if (flight_is_rebinding(f, result)) {
+        uint8_t message[DNS_UDP_MIN];
+        struct upstream_result refused = {.err = 0};
+        flight_refuse(f, message, &refused);
+        flight_finish(f, &refused, false);
+        return;
     }
     flight_finish(f, result, flight_store(f, result));
 }
@@ -193,7 +268,7 @@ static void on_deadline(struct net_timer *t)
 }
 
 /* Nobody wants it any more. */
-static void flight_cancel(struct flight *f)
+void flight_cancel(struct flight *f)
 {
     const struct upstream_result none = {.err = ERR_NET_OTHER};
 
@@ -220,13 +295,19 @@ void flights_finish(struct resolver *r)
 static int flight_write_frame(struct flight *f, struct span msg,
                               const struct dns_query *parsed)
 {
-    unsigned block = f->resolver->config->padding_block;
+    const struct config *config = f->resolver->config;
+    const struct dns_upstream_options options = {
+        .pad_block = f->zone.is_plain ? 0 : config->padding_block,
+        .has_keepalive = !f->zone.is_plain,
+        .has_ecs_zero = config->sends_ecs_zero,
+    };
     uint8_t *frame = f->frame;
     size_t cap = sizeof(f->frame);
 
     f->big_frame = NULL;
-    if (parsed->extra_count > 0 || block > 128) {
-        cap = DNS_FRAME_HEAD + msg.len + DNS_OPT_FIXED_LEN + 4 + block;
+    if (parsed->extra_count > 0 || options.pad_block > 128) {
+        cap =
+            DNS_FRAME_HEAD + msg.len + DNS_UPSTREAM_OPT_MAX + options.pad_block;
         if (f->resolver->big_len + cap > FLIGHT_BIG_MAX) {
             return ERR_LIMIT;
         }
@@ -237,7 +318,7 @@ static int flight_write_frame(struct flight *f, struct span msg,
         f->big_frame = frame;
         f->big_len = cap;
     }
-    int len = dns_build_upstream(msg, parsed, block, frame + DNS_FRAME_HEAD,
+    int len = dns_build_upstream(msg, parsed, &options, frame + DNS_FRAME_HEAD,
                                  cap - DNS_FRAME_HEAD);
     if (len < 0) {
         free(f->big_frame);
@@ -256,7 +337,7 @@ static void flight_ask(struct flight *f)
 {
     f->is_following = false;
     f->resolver->stats.forwarded++;
-    upstream_ask(f->resolver->pool, &f->request);
+    upstream_ask(f->zone.pool, &f->request);
 }
 
 /* Ask, unless another worker is at it. */
@@ -264,6 +345,9 @@ static void flight_depart(struct flight *f)
 {
     struct board_seat *seat = f->resolver->seat;
 
+    if (f->zone.pool == NULL) {
+        return; /* it has no servers any more: its deadline is now */
+    }
     if (seat != NULL && f->is_shared) {
         enum board_role role = board_ask(seat, &f->key.question, f->key.has_do,
                                          f->key.has_cd, f->key.hash);
@@ -271,6 +355,8 @@ static void flight_depart(struct flight *f)
         f->is_following = role == BOARD_FOLLOWS;
     }
     if (f->is_following) {
+        TRACE(f->trace, net_now_us(f->resolver->loop),
+              "another worker is asking this");
         f->resolver->stats.followed++;
     } else {
         flight_ask(f);
@@ -281,7 +367,8 @@ static void on_stale(struct net_timer *t);
 
 int flight_start(struct resolver *r, struct span msg,
                  const struct dns_query *parsed, const struct flight_key *key,
-                 bool is_shared, struct flight **out)
+                 const struct resolver_zone *zone, bool is_shared,
+                 struct trace *trace, struct flight **out)
 {
     struct flight *f = slab_take(&r->flights);
 
@@ -289,6 +376,7 @@ int flight_start(struct resolver *r, struct span msg,
         return ERR_LIMIT;
     }
     f->resolver = r;
+    f->zone = *zone;
     int err = flight_write_frame(f, msg, parsed);
     if (err != 0) {
         slab_give(&r->flights, f);
@@ -297,6 +385,8 @@ int flight_start(struct resolver *r, struct span msg,
     f->key = *key;
     f->key.question = f->request.question;
     f->request.on_done = on_done;
+    f->trace = trace;
+    f->request.trace = trace;
     f->is_shared = is_shared;
     f->is_refresh = false;
     f->is_late = false;
@@ -320,6 +410,7 @@ int flight_start(struct resolver *r, struct span msg,
 void flight_join(struct flight *f, struct resolver_query *q)
 {
     q->flight = f;
+    q->asked_us = net_now_us(f->resolver->loop);
     f->resolver->pending++;
     list_push_back(&f->waiters, &q->node);
 }
@@ -328,6 +419,10 @@ void flight_leave(struct flight *f, struct resolver_query *q)
 {
     list_remove(&q->node);
     q->resolver->pending--;
+    if (f != NULL && q->trace != NULL && f->trace == q->trace) {
+        f->trace = NULL;
+        f->request.trace = NULL;
+    }
     if (f != NULL && list_is_empty(&f->waiters) && !f->is_refresh) {
         flight_cancel(f);
     }
@@ -396,5 +491,6 @@ void flight_on_letter(void *arg, const struct dns_question *question,
         return;
     }
     r->stats.answered++;
+    result = flight_judge(f, &result);
     flight_finish(f, &result, false);
 }

@@ -12,10 +12,14 @@
 #define RESOLVER_RESOLVER_H
 
 #include "base/attr.h"
+#include "base/histogram.h"
 #include "base/span.h"
+#include "base/trace.h"
 #include "config/config.h"
 #include "dns/build.h"
 #include "net/loop.h"
+#include "policy/cookie.h"
+#include "policy/policy.h"
 #include "upstream/upstream.h"
 
 #include <stdbool.h>
@@ -35,18 +39,38 @@ enum resolver_verdict {
  * query is done when this returns; it may be freed in it, after the write. */
 typedef void resolver_answer_fn(struct resolver_query *q);
 
+/* Where an answer came from. */
+enum resolver_source {
+    RESOLVER_FROM_NOBODY, /* refused, malformed, over a bound */
+    RESOLVER_FROM_LOCAL,  /* a rule of policy */
+    RESOLVER_FROM_CACHE,
+    RESOLVER_FROM_STALE,   /* the cache, past its time */
+    RESOLVER_FROM_SERVERS, /* or from nobody, since none answered */
+};
+
 /* Embedded by the listener, which sets the first group; needs no other
  * initialisation. */
 struct resolver_query {
     resolver_answer_fn *on_answer;
     bool is_tcp;
+    struct addr client;  /* only where resolver_wants_client() */
+    struct trace *trace; /* NULL: not traced */
 
     /* the resolver's */
     struct resolver *resolver;
-    struct flight *flight; /* what it waits for; NULL: it is being told */
-    struct list node;      /* in the flight's waiters */
+    struct upstream_pool *pool;  /* that was asked; NULL: none is left */
+    bool allows_stale;           /* the zone does */
+    uint32_t stale_cut_s;        /* see struct cache_ask */
+    enum resolver_source source; /* once it was answered, or written */
+    struct flight *flight;       /* what it waits for; NULL: it is being told */
+    uint64_t asked_us;
+    struct list node;                     /* in the flight's waiters */
     const struct upstream_result *result; /* inside on_answer only */
     bool is_kept;                         /* result is in the cache */
+    uint64_t hash;   /* in the cache, inside resolver_ask(); 0: not known */
+    bool has_cookie; /* to be sent back */
+    bool is_proved;  /* its address is not forged: a good cookie came */
+    uint8_t cookie[COOKIE_LEN];
     struct dns_asker asker;
     uint8_t question[DNS_NAME_MAX + 4]; /* as the client spelt it */
 };
@@ -54,27 +78,61 @@ struct resolver_query {
 /* What all workers' resolvers share: the cache, and who asks what. */
 struct resolver_shared;
 
+enum { RESOLVER_SEED_LEN = 32 };
+
 /*
- * worker_count: resolvers that will use it. seed: 16 octets that nobody can
- * guess. Returns 0 | ERR_NOMEM.
+ * worker_count: resolvers that will use it. seed: octets that nobody can guess.
+ * Returns 0 | ERR_NOMEM.
  */
 MUST_USE int resolver_shared_create(const struct config *config,
                                     unsigned worker_count,
-                                    const uint8_t seed[16],
+                                    const uint8_t seed[RESOLVER_SEED_LEN],
                                     struct resolver_shared **out);
 
 /* All resolvers that use it must be gone. Accepts NULL. */
 void resolver_shared_destroy(struct resolver_shared *s);
 
+/*
+ * Where config asks for another cache (size, rules), make it, with the answers
+ * of the one before; resolvers take it with resolver_reconfigure(). The one
+ * before lives until resolver_shared_settle(), when no resolver uses it any
+ * more. Returns 0 | ERR_NOMEM (nothing was changed).
+ */
+MUST_USE int resolver_shared_reconfigure(struct resolver_shared *s,
+                                         const struct config *config,
+                                         uint64_t now_ms);
+void resolver_shared_settle(struct resolver_shared *s);
+
 /* The cache; NULL: off. */
 struct cache *resolver_shared_cache(const struct resolver_shared *s);
 
-/* config, pool and shared are borrowed and must outlive the resolver. shared
- * may be NULL: no cache, no other worker. */
-MUST_USE int resolver_create(struct net_loop *loop, const struct config *config,
-                             struct upstream_pool *pool,
+/* What a resolver works with. All is borrowed, until it is replaced by
+ * resolver_reconfigure() or the resolver is gone. */
+struct resolver_setup {
+    const struct config *config;
+    struct policy *policy; /* NULL: nothing is answered here, no zones */
+    /* Of the default pool, then of each zone (NULL: it has no servers). */
+    struct upstream_pool *const *pools;
+    size_t pool_count; /* 1 + config->zone_count */
+};
+
+/* shared is borrowed and must outlive the resolver; it may be NULL: no cache,
+ * no other worker. Returns 0 | ERR_NOMEM. */
+MUST_USE int resolver_create(struct net_loop *loop,
+                             const struct resolver_setup *setup,
                              struct resolver_shared *shared,
                              struct resolver **out);
+
+/*
+ * Go on with another setup. Questions on their way end as they began: their
+ * pools must live on until upstream_pool_pending() is 0. Returns 0 | ERR_NOMEM
+ * (nothing was changed).
+ */
+MUST_USE int resolver_reconfigure(struct resolver *r,
+                                  const struct resolver_setup *setup);
+
+/* Must resolver_query.client be set? */
+bool resolver_wants_client(const struct resolver *r);
 
 /* No query may be pending. To be called when the loop runs no more. Accepts
  * NULL. */
@@ -87,6 +145,27 @@ void resolver_destroy(struct resolver *r);
 enum resolver_verdict resolver_ask(struct resolver *r, struct resolver_query *q,
                                    struct span msg, uint8_t *out, size_t cap,
                                    size_t *len);
+
+/*
+ * The same in two steps, for a listener with many messages at hand: read each
+ * with resolver_look_ahead(), which has its answer fetched from memory; call
+ * resolver_look_ahead_more() for each; then ask for each, before the loop turns
+ * on. What was read points into the message.
+ */
+struct resolver_ahead {
+    struct span msg;
+    struct dns_query parsed;
+    enum dns_verdict verdict;
+    uint64_t hash; /* of the question in the cache; 0: it is not looked for */
+};
+void resolver_look_ahead(const struct resolver *r, struct span msg,
+                         struct resolver_ahead *out);
+void resolver_look_ahead_more(const struct resolver *r,
+                              const struct resolver_ahead *ahead);
+enum resolver_verdict resolver_ask_ahead(struct resolver *r,
+                                         struct resolver_query *q,
+                                         const struct resolver_ahead *ahead,
+                                         uint8_t *out, size_t cap, size_t *len);
 
 /*
  * Answer without asking anybody, because a bound of the listener was reached:
@@ -116,16 +195,22 @@ struct resolver_stats {
     uint64_t followed;      /* questions that another worker asked */
     uint64_t refreshes;     /* questions asked for the cache alone */
     uint64_t not_recursive; /* REFUSED: not in the cache, RD=0 */
-    uint64_t forwarded;     /* questions given to the pool */
-    uint64_t answered;      /* questions that a server answered */
-    uint64_t timeouts;      /* SERVFAIL because the deadline came */
-    uint64_t failures;      /* SERVFAIL because no server could be reached */
-    uint64_t refused;       /* SERVFAIL because of a bound */
+    uint64_t rules[POLICY_RULES_TOTAL]; /* answered here, by rule */
+    uint64_t rebindings;                /* answers that were not believed */
+    uint64_t cookies_good, cookies_new;
+    uint64_t forwarded; /* questions given to the pool */
+    uint64_t answered;  /* questions that a server answered */
+    uint64_t timeouts;  /* SERVFAIL because the deadline came */
+    uint64_t failures;  /* SERVFAIL because no server could be reached */
+    uint64_t refused;   /* SERVFAIL because of a bound */
     uint64_t cancelled;
     uint64_t dropped, formerr, notimp, badvers, meta; /* by dns_verdict */
 };
 
 const struct resolver_stats *resolver_stats(const struct resolver *r);
+
+/* Microseconds from a query to its answer, of those that waited for one. */
+const struct histogram *resolver_latency(const struct resolver *r);
 
 /* Queries pending now. */
 size_t resolver_pending(const struct resolver *r);

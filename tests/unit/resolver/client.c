@@ -24,8 +24,13 @@ static void create(void *arg)
 {
     struct rbed *r = arg;
 
-    assert_int_equal(resolver_create(r->bed->loop, &r->bed->config,
-                                     r->bed->pool, NULL, &r->resolver),
+    const struct resolver_setup setup = {
+        .config = &r->bed->config,
+        .policy = r->policy,
+        .pools = &r->bed->pool,
+        .pool_count = 1,
+    };
+    assert_int_equal(resolver_create(r->bed->loop, &setup, NULL, &r->resolver),
                      0);
 }
 
@@ -42,6 +47,7 @@ int rbed_teardown(void **state)
     if (r->resolver != NULL && resolver_pending(r->resolver) == 0) {
         resolver_destroy(r->resolver);
     }
+    policy_release(r->policy);
     int err = bed_teardown((void **)&r->bed);
     free(r);
     return err;

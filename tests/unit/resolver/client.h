@@ -13,6 +13,7 @@
 struct rbed {
     struct bed *bed;
     struct resolver *resolver;
+    struct policy *policy; /* NULL, or made before rbed_start() */
 };
 
 /* One client's query. */
