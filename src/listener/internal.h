@@ -13,8 +13,10 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/slab.h"
+#include "listener/guard.h"
 #include "listener/listener.h"
 #include "listener/peers.h"
+#include "listener/query_log.h"
 #include "net/stream.h"
 #include "net/udp.h"
 #include "resolver/resolver.h"
@@ -24,8 +26,10 @@
 
 /* One entry of config->listen. udp is NULL once it was closed. */
 struct listener_socket {
+    struct list node; /* in the listener's retired sockets, or alone */
     struct listener *listener;
-    struct addr addr; /* as bound */
+    struct addr asked; /* as configured: the port may be 0 */
+    struct addr addr;  /* as bound */
     struct net_udp *udp;
     struct net_listener *tcp;
     size_t pending; /* UDP queries that came here and owe an answer */
@@ -60,6 +64,7 @@ struct tcp_client {
     struct net_turn turn;
     struct net_timer timer; /* runs while it is idle or does not read */
     struct peer_key peer;
+    struct addr addr;
 };
 
 enum {
@@ -71,10 +76,16 @@ struct listener {
     struct net_loop *loop;
     const struct config *config;
     struct resolver *resolver;
+    struct query_log *query_log; /* NULL: off */
+    struct guard *guard;
+    struct guard_stats guard_before; /* of those that were replaced */
+    uint8_t guard_key[16];
     struct slab queries;
     uint8_t *scratch; /* DNS_MESSAGE_MAX octets, for answers given at once */
-    struct listener_socket *sockets;
+    struct listener_socket **sockets; /* in the order of the configuration */
     size_t socket_count;
+    struct list retired;     /* sockets that are not wanted any more, and owe
+                            answers over UDP */
     struct list udp_queries; /* in flight */
 
     struct buf spares[SPARES_MAX]; /* of clients that have nothing to send */
@@ -102,14 +113,53 @@ struct listener {
  * the end of this turn. */
 void listener_check_drained(struct listener *l);
 
+/* q is about to be asked, or its answer (len octets) to be sent: for the query
+ * log. */
+static inline void listener_note_start(const struct listener *l,
+                                       struct resolver_query *q)
+{
+    if (l->query_log != NULL) {
+        q->asked_us = net_now_us(l->loop);
+    }
+}
+
+static inline void listener_note_answer(const struct listener *l,
+                                        const struct resolver_query *q,
+                                        const uint8_t *answer, size_t len)
+{
+    if (l->query_log != NULL) {
+        query_log_answer(l->query_log, &q->client, q->is_tcp,
+                         span_of(answer, len),
+                         net_now_us(l->loop) - q->asked_us, q->source);
+    }
+}
+
+/* The same for a query that was not asked. */
+static inline void listener_note_refusal(const struct listener *l,
+                                         const struct addr *client, bool is_tcp,
+                                         const uint8_t *answer, size_t len)
+{
+    if (l->query_log != NULL && len > 0) {
+        query_log_answer(l->query_log, client, is_tcp, span_of(answer, len), 0,
+                         RESOLVER_FROM_NOBODY);
+    }
+}
+
+/* Close what is open, and free it. */
+void listener_socket_free(struct listener_socket *s);
+
 /* ---- udp.c ---- */
 
-/* Called with each datagram of a socket (struct listener_socket *). */
-void udp_on_datagram(void *arg, struct span data,
-                     const struct net_udp_path *path);
+/* Called with the datagrams of a socket (struct listener_socket *). */
+void udp_on_batch(void *arg, const struct net_udp_datagram *batch,
+                  size_t count);
 
 /* Close the sockets that owe no answer. */
 void udp_drain(struct listener *l);
+
+/* Close a socket that is in no array as soon as it owes no answer; it frees
+ * itself. */
+void udp_retire(struct listener_socket *s);
 
 /* Cancel what is in flight, close all sockets. */
 void udp_close(struct listener *l);
@@ -118,7 +168,7 @@ void udp_close(struct listener *l);
 
 /* Serve a connection that the bounds let in. Takes the stream. */
 void tcp_client_start(struct listener *l, struct net_stream *s,
-                      const struct peer_key *peer);
+                      const struct addr *addr, const struct peer_key *peer);
 
 /* Cancel its queries, close it, free it. */
 void tcp_client_close(struct tcp_client *c);
@@ -137,5 +187,8 @@ void tcp_on_accept(void *arg, struct net_stream *s, const struct addr *peer);
 /* Accept, or leave connections in the kernel's queue, as the bound of clients
  * asks now. */
 void tcp_update_accepting(struct listener *l);
+
+/* Pause sockets that were opened while accepting is paused. */
+void tcp_pause_accepting(struct listener *l);
 
 #endif

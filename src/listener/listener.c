@@ -89,7 +89,7 @@ static int open_pair(struct listener_socket *s, const struct addr *addr,
     struct listener *l = s->listener;
     size_t asked = l->config->udp_buffer;
     size_t got = asked;
-    int err = net_udp_open(l->loop, addr, is_shared, asked, udp_on_datagram, s,
+    int err = net_udp_open(l->loop, addr, is_shared, asked, udp_on_batch, s,
                            &got, &s->udp);
 
     if (err != 0) {
@@ -129,27 +129,96 @@ static bool is_missing_loopback(const struct addr *addr, int err)
            (err == ERR_NET_NO_ADDR || err == ERR_NET_OTHER);
 }
 
-/* All addresses; the IPv6 loopback may be missing if another is there. */
-static int open_sockets(struct listener *l, bool is_shared, char *why,
-                        size_t why_len)
+void listener_socket_free(struct listener_socket *s)
 {
-    size_t opened = 0;
-    int err = 0;
+    if (s != NULL) {
+        list_remove(&s->node);
+        close_pair(s);
+        free(s);
+    }
+}
 
-    for (size_t i = 0; i < l->socket_count; i++) {
-        struct listener_socket *s = &l->sockets[i];
-        const struct addr *addr = &l->config->listen[i];
+static struct listener_socket *socket_new(struct listener *l,
+                                          const struct addr *asked)
+{
+    struct listener_socket *s = calloc(1, sizeof(*s));
 
+    if (s != NULL) {
+        list_init(&s->node);
         s->listener = l;
-        s->addr = *addr;
-        err = open_socket(s, addr, is_shared, why, why_len);
-        if (err == 0) {
-            opened++;
-        } else if (!is_missing_loopback(addr, err)) {
-            return err;
+        s->asked = *asked;
+        s->addr = *asked;
+    }
+    return s;
+}
+
+/* A socket that is open already for this address, or NULL. */
+static struct listener_socket *find_open(const struct listener *l,
+                                         const struct addr *addr)
+{
+    for (size_t i = 0; i < l->socket_count; i++) {
+        struct listener_socket *s = l->sockets[i];
+        if (s->udp != NULL &&
+            (addr_equal(&s->addr, addr) || addr_equal(&s->asked, addr))) {
+            return s;
         }
     }
-    return opened > 0 ? 0 : err;
+    return NULL;
+}
+
+/* Those of sockets that l does not have. */
+static void free_new(const struct listener *l, struct listener_socket **sockets,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool is_kept = false;
+        for (size_t k = 0; k < l->socket_count; k++) {
+            is_kept = is_kept || l->sockets[k] == sockets[i];
+        }
+        if (!is_kept) {
+            listener_socket_free(sockets[i]);
+        }
+    }
+    free(sockets);
+}
+
+/* A socket for each address of config, opened or taken over; the IPv6 loopback
+ * may be missing if another is there. */
+static int open_sockets(struct listener *l, const struct config *config,
+                        bool is_shared, struct listener_socket ***out,
+                        char *why, size_t why_len)
+{
+    struct listener_socket **sockets =
+        calloc(config->listen_count, sizeof(struct listener_socket *));
+    size_t opened = 0;
+    int err = sockets == NULL ? ERR_NOMEM : 0;
+
+    for (size_t i = 0; i < config->listen_count && err == 0; i++) {
+        const struct addr *addr = &config->listen[i];
+        sockets[i] = find_open(l, addr);
+        if (sockets[i] != NULL) {
+            opened++;
+            continue;
+        }
+        sockets[i] = socket_new(l, addr);
+        err = sockets[i] == NULL
+                  ? ERR_NOMEM
+                  : open_socket(sockets[i], addr, is_shared, why, why_len);
+        opened += err == 0;
+        if (is_missing_loopback(addr, err) &&
+            (opened > 0 || i + 1 < config->listen_count)) {
+            err = 0;
+        }
+    }
+    if (err == 0 && opened == 0) {
+        err = ERR_NET_NO_ADDR;
+    }
+    if (err != 0) {
+        free_new(l, sockets, sockets == NULL ? 0 : config->listen_count);
+        return err;
+    }
+    *out = sockets;
+    return 0;
 }
 
 static void on_drained_turn(struct net_turn *turn)
@@ -188,15 +257,16 @@ static struct listener *listener_new(struct net_loop *loop,
     list_init(&l->busy_clients);
     net_random(loop, secret, sizeof(secret));
     peers_init(&l->peers, secret);
+    memcpy(l->guard_key, secret, sizeof(l->guard_key));
     net_turn_init(&l->drained_turn, on_drained_turn);
     net_timer_init(&l->drain_timer, loop, on_drain_timer);
+    list_init(&l->retired);
     l->scratch = malloc(DNS_MESSAGE_MAX);
-    l->sockets = calloc(config->listen_count, sizeof(*l->sockets));
-    if (l->scratch == NULL || l->sockets == NULL) {
+    if (l->scratch == NULL ||
+        guard_create(config, l->guard_key, &l->guard) != 0) {
         listener_destroy(l);
         return NULL;
     }
-    l->socket_count = config->listen_count;
     return l;
 }
 
@@ -211,12 +281,61 @@ int listener_open(struct net_loop *loop, const struct config *config,
     if (l == NULL) {
         return err;
     }
-    err = open_sockets(l, is_shared, why, why_len);
+    err = open_sockets(l, config, is_shared, &l->sockets, why, why_len);
     if (err != 0) {
         listener_destroy(l);
         return err;
     }
+    l->socket_count = config->listen_count;
+    l->query_log = query_log_open(loop, config);
     *out = l;
+    return 0;
+}
+
+/* Is s in use still? */
+static bool is_wanted(const struct listener *l, const struct listener_socket *s)
+{
+    for (size_t i = 0; i < l->socket_count; i++) {
+        if (l->sockets[i] == s) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int listener_reconfigure(struct listener *l, const struct config *config,
+                         bool is_shared, char *why, size_t why_len)
+{
+    struct listener_socket **before = l->sockets;
+    size_t before_count = l->socket_count;
+    struct guard *guard = NULL;
+    int err = guard_create(config, l->guard_key, &guard);
+
+    if (err == 0) {
+        err = open_sockets(l, config, is_shared, &l->sockets, why, why_len);
+    }
+    if (err != 0) {
+        guard_destroy(guard);
+        return err;
+    }
+    guard_stats_add(&l->guard_before, guard_stats(l->guard));
+    guard_destroy(l->guard);
+    l->guard = guard;
+    query_log_close(l->query_log); /* another one, or the file was moved */
+    l->query_log = query_log_open(l->loop, config);
+    l->socket_count = config->listen_count;
+    l->config = config;
+    l->queries.max = config->max_queries;
+    for (size_t i = 0; i < before_count; i++) {
+        if (!is_wanted(l, before[i])) {
+            net_listener_close(before[i]->tcp);
+            before[i]->tcp = NULL;
+            udp_retire(before[i]);
+        }
+    }
+    free(before);
+    tcp_pause_accepting(l); /* sockets that are new accept */
+    tcp_update_accepting(l);
     return 0;
 }
 
@@ -252,9 +371,17 @@ void listener_destroy(struct listener *l)
     net_turn_cancel(&l->drained_turn);
     net_timer_stop(&l->drain_timer);
     peers_finish(&l->peers);
+    query_log_close(l->query_log);
+    guard_destroy(l->guard);
     slab_finish(&l->queries);
     while (l->spare_count > 0) {
         buf_finish(&l->spares[--l->spare_count]);
+    }
+    LIST_EACH (node, &l->retired) {
+        listener_socket_free(CONTAINER_OF(node, struct listener_socket, node));
+    }
+    for (size_t i = 0; i < l->socket_count; i++) {
+        listener_socket_free(l->sockets[i]);
     }
     free(l->scratch);
     free(l->sockets);
@@ -266,6 +393,8 @@ void listener_destroy(struct listener *l)
 void listener_stats(const struct listener *l, struct listener_stats *out)
 {
     *out = l->stats;
+    out->guard = l->guard_before;
+    guard_stats_add(&out->guard, guard_stats(l->guard));
 }
 
 size_t listener_tcp_clients(const struct listener *l)
@@ -280,6 +409,6 @@ size_t listener_pending(const struct listener *l)
 
 bool listener_addr(const struct listener *l, size_t i, struct addr *out)
 {
-    *out = l->sockets[i].addr;
-    return l->sockets[i].udp != NULL;
+    *out = l->sockets[i]->addr;
+    return l->sockets[i]->udp != NULL;
 }

@@ -25,6 +25,7 @@
 
 #include "base/attr.h"
 #include "config/config.h"
+#include "listener/guard.h"
 #include "net/loop.h"
 #include "resolver/resolver.h"
 
@@ -56,6 +57,16 @@ typedef void listener_drained_fn(void *arg);
 void listener_drain(struct listener *l, listener_drained_fn *drained,
                     void *arg);
 
+/*
+ * Go on with another configuration: addresses that are new are opened, those
+ * that are not in it any more are closed as soon as their answers have been
+ * given; bounds hold from now on. On failure nothing was changed; why as in
+ * listener_open(). Returns as listener_open().
+ */
+MUST_USE int listener_reconfigure(struct listener *l,
+                                  const struct config *config, bool is_shared,
+                                  char *why, size_t why_len);
+
 /* Close everything at once; pending queries are cancelled. Accepts NULL. */
 void listener_destroy(struct listener *l);
 
@@ -67,6 +78,7 @@ struct listener_stats {
     uint64_t tcp_bad_frames;   /* under 12 octets: the client is closed */
     uint64_t over_max_queries; /* SERVFAIL because of the bound */
     uint64_t tcp_paused;       /* times a client was not read */
+    struct guard_stats guard;  /* who was not admitted */
 };
 
 /* A copy. */

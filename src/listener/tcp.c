@@ -142,7 +142,9 @@ static void on_answer(struct resolver_query *query)
     uint8_t *out = reserve(c, max);
 
     if (out != NULL) {
-        commit(c, out, resolver_write(query, out, max));
+        size_t len = resolver_write(query, out, max);
+        listener_note_answer(c->listener, query, out, len);
+        commit(c, out, len);
     }
     list_remove(&q->node);
     slab_give(&c->listener->queries, q);
@@ -171,24 +173,50 @@ static void refuse(struct tcp_client *c, struct span msg)
                                  l->scratch, DNS_MESSAGE_MAX);
 
     l->stats.over_max_queries++;
+    listener_note_refusal(l, &c->addr, true, l->scratch, len);
     if (len > 0) {
         answer_at_once(c, len);
     }
 }
 
+/* May its client ask now? If not, it is told so. */
+static bool is_admitted(struct tcp_client *c, struct span msg)
+{
+    struct listener *l = c->listener;
+    enum guard_verdict v =
+        guard_judge(l->guard, &c->addr, true, net_now_ms(l->loop));
+
+    if (v == GUARD_NOT_ALLOWED || v == GUARD_OVER_RATE) {
+        size_t len = guard_write_refusal(l->guard, v, msg, true, l->scratch,
+                                         DNS_MESSAGE_MAX);
+        listener_note_refusal(l, &c->addr, true, l->scratch, len);
+        if (len > 0) {
+            answer_at_once(c, len);
+        }
+    }
+    return v == GUARD_ADMIT;
+}
+
 static void take_query(struct tcp_client *c, struct span msg)
 {
     struct listener *l = c->listener;
-    struct listener_query *q = slab_take(&l->queries);
+    struct listener_query *q;
     size_t len;
 
     l->stats.tcp_queries++;
+    if (!is_admitted(c, msg)) {
+        return;
+    }
+    q = slab_take(&l->queries);
     if (q == NULL) {
         refuse(c, msg);
         return;
     }
     q->query.on_answer = on_answer;
     q->query.is_tcp = true;
+    q->query.trace = NULL;
+    q->query.client = c->addr;
+    listener_note_start(l, &q->query);
     switch (resolver_ask(l->resolver, &q->query, msg, l->scratch,
                          DNS_MESSAGE_MAX, &len)) {
     case RESOLVER_PENDING:
@@ -197,6 +225,7 @@ static void take_query(struct tcp_client *c, struct span msg)
         c->pending++;
         return;
     case RESOLVER_ANSWERED:
+        listener_note_answer(l, &q->query, l->scratch, len);
         answer_at_once(c, len);
         break;
     case RESOLVER_DROPPED:
@@ -341,7 +370,7 @@ static const struct net_stream_events client_events = {
 /* ---- coming and going ---- */
 
 void tcp_client_start(struct listener *l, struct net_stream *s,
-                      const struct peer_key *peer)
+                      const struct addr *addr, const struct peer_key *peer)
 {
     struct tcp_client *c = calloc(1, sizeof(*c));
 
@@ -354,6 +383,7 @@ void tcp_client_start(struct listener *l, struct net_stream *s,
     c->listener = l;
     c->stream = s;
     c->peer = *peer;
+    c->addr = *addr;
     c->is_idle = true;
     c->is_reading = true;
     list_init(&c->queries);
@@ -396,8 +426,8 @@ void tcp_client_close(struct tcp_client *c)
 static void close_listeners(struct listener *l)
 {
     for (size_t i = 0; i < l->socket_count; i++) {
-        net_listener_close(l->sockets[i].tcp);
-        l->sockets[i].tcp = NULL;
+        net_listener_close(l->sockets[i]->tcp);
+        l->sockets[i]->tcp = NULL;
     }
 }
 

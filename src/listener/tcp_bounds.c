@@ -6,24 +6,36 @@
  */
 #include "listener/internal.h"
 
+static void pause_all(struct listener *l, bool is_paused)
+{
+    for (size_t i = 0; i < l->socket_count; i++) {
+        struct net_listener *tcp = l->sockets[i]->tcp;
+        if (tcp == NULL) {
+            continue;
+        }
+        if (is_paused) {
+            net_listener_pause(tcp);
+        } else {
+            net_listener_resume(tcp);
+        }
+    }
+}
+
+void tcp_pause_accepting(struct listener *l)
+{
+    if (l->is_accept_paused) {
+        pause_all(l, true);
+    }
+}
+
 void tcp_update_accepting(struct listener *l)
 {
     bool is_full = l->client_count >= l->config->tcp_max_clients &&
                    list_is_empty(&l->idle_clients);
 
-    if (is_full == l->is_accept_paused || l->is_draining) {
-        return;
-    }
-    l->is_accept_paused = is_full;
-    for (size_t i = 0; i < l->socket_count; i++) {
-        if (l->sockets[i].tcp == NULL) {
-            continue;
-        }
-        if (is_full) {
-            net_listener_pause(l->sockets[i].tcp);
-        } else {
-            net_listener_resume(l->sockets[i].tcp);
-        }
+    if (is_full != l->is_accept_paused && !l->is_draining) {
+        l->is_accept_paused = is_full;
+        pause_all(l, is_full);
     }
 }
 
@@ -47,7 +59,7 @@ void tcp_on_accept(void *arg, struct net_stream *s, const struct addr *peer)
     struct listener *l = socket->listener;
     struct peer_key key = peers_key(peer);
 
-    if (l->is_draining ||
+    if (l->is_draining || !guard_admits_connection(l->guard, peer) ||
         peers_count(&l->peers, &key) >=
             l->config->tcp_max_clients_per_address ||
         !make_room(l)) {
@@ -55,5 +67,5 @@ void tcp_on_accept(void *arg, struct net_stream *s, const struct addr *peer)
         net_stream_close(s);
         return;
     }
-    tcp_client_start(l, s, &key);
+    tcp_client_start(l, s, peer, &key);
 }

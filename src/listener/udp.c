@@ -11,11 +11,21 @@
 
 /* Send the len octets at out, where the socket reserved room for them. */
 static void send_answer(struct listener_socket *s,
-                        const struct net_udp_path *path, const uint8_t *out,
-                        size_t len)
+                        const struct net_udp_path *path, bool is_proved,
+                        uint8_t *out, size_t len)
 {
-    struct listener_stats *stats = &s->listener->stats;
+    struct listener *l = s->listener;
+    struct listener_stats *stats = &l->stats;
 
+    if (guard_has_answer_limit(l->guard)) {
+        struct addr client;
+        net_udp_path_peer(path, &client);
+        len = guard_filter_answer(l->guard, &client, is_proved, out, len,
+                                  net_now_ms(l->loop));
+        if (len == 0) {
+            return;
+        }
+    }
     stats->udp_answers++;
     if ((dns_get16(out + 2) & DNS_FLAG_TC) != 0) {
         stats->udp_truncated++;
@@ -36,20 +46,23 @@ static void on_answer(struct resolver_query *query)
     struct listener_socket *s = q->udp.socket;
     struct listener *l = s->listener;
     uint8_t *out = net_udp_reserve(s->udp);
+    size_t len = resolver_write(query, out, NET_UDP_SEND_MAX);
 
-    send_answer(s, &q->udp.path, out,
-                resolver_write(query, out, NET_UDP_SEND_MAX));
+    listener_note_answer(l, query, out, len);
+    send_answer(s, &q->udp.path, query->is_proved, out, len);
     list_remove(&q->node);
     slab_give(&l->queries, q);
     s->pending--;
-    if (l->is_draining && s->pending == 0) {
+    if (s->pending == 0 && l->is_draining) {
         close_socket(s);
         listener_check_drained(l);
+    } else if (s->pending == 0 && !list_is_empty(&s->node)) {
+        listener_socket_free(s);
     }
 }
 
 static void refuse(struct listener_socket *s, struct span data,
-                   const struct net_udp_path *path)
+                   const struct net_udp_path *path, const struct addr *client)
 {
     struct listener *l = s->listener;
     uint8_t *out = net_udp_reserve(s->udp);
@@ -57,42 +70,70 @@ static void refuse(struct listener_socket *s, struct span data,
                                  out, NET_UDP_SEND_MAX);
 
     l->stats.over_max_queries++;
+    listener_note_refusal(l, client, false, out, len);
     if (len > 0) {
-        send_answer(s, path, out, len);
+        send_answer(s, path, false, out, len);
     }
 }
 
-void udp_on_datagram(void *arg, struct span data,
-                     const struct net_udp_path *path)
+/* May client ask now? If not, it is told so, or nothing. */
+static bool is_admitted(struct listener_socket *s,
+                        const struct net_udp_datagram *d,
+                        const struct addr *client)
 {
-    struct listener_socket *s = arg;
+    struct listener *l = s->listener;
+    enum guard_verdict v =
+        guard_judge(l->guard, client, false, net_now_ms(l->loop));
+
+    if (v == GUARD_NOT_ALLOWED || v == GUARD_OVER_RATE) {
+        uint8_t *out = net_udp_reserve(s->udp);
+        size_t len = guard_write_refusal(l->guard, v, d->data, false, out,
+                                         NET_UDP_SEND_MAX);
+        listener_note_refusal(l, client, false, out, len);
+        if (len > 0) {
+            send_answer(s, d->path, false, out, len);
+        }
+    }
+    return v == GUARD_ADMIT;
+}
+
+static void take(struct listener_socket *s, const struct net_udp_datagram *d,
+                 const struct resolver_ahead *ahead)
+{
     struct listener *l = s->listener;
     struct listener_query *q;
+    struct addr client;
     uint8_t *out;
     size_t len;
 
-    if (l->is_draining) {
+    l->stats.udp_queries++;
+    net_udp_path_peer(d->path, &client);
+    if (!is_admitted(s, d, &client)) {
         return;
     }
-    l->stats.udp_queries++;
     q = slab_take(&l->queries);
     if (q == NULL) {
-        refuse(s, data, path);
+        refuse(s, d->data, d->path, &client);
         return;
     }
     q->query.on_answer = on_answer;
     q->query.is_tcp = false;
+    q->query.trace = NULL;
+    q->query.is_proved = false;
+    q->query.client = client;
     out = net_udp_reserve(s->udp);
-    switch (resolver_ask(l->resolver, &q->query, data, out, NET_UDP_SEND_MAX,
-                         &len)) {
+    listener_note_start(l, &q->query);
+    switch (resolver_ask_ahead(l->resolver, &q->query, ahead, out,
+                               NET_UDP_SEND_MAX, &len)) {
     case RESOLVER_PENDING:
         q->udp.socket = s;
-        q->udp.path = *path;
+        q->udp.path = *d->path;
         list_push_back(&l->udp_queries, &q->node);
         s->pending++;
         return;
     case RESOLVER_ANSWERED:
-        send_answer(s, path, out, len);
+        listener_note_answer(l, &q->query, out, len);
+        send_answer(s, d->path, q->query.is_proved, out, len);
         break;
     case RESOLVER_DROPPED:
         break;
@@ -100,12 +141,38 @@ void udp_on_datagram(void *arg, struct span data,
     slab_give(&l->queries, q);
 }
 
+void udp_on_batch(void *arg, const struct net_udp_datagram *batch, size_t count)
+{
+    struct listener_socket *s = arg;
+    struct resolver *r = s->listener->resolver;
+    struct resolver_ahead ahead[NET_UDP_BATCH];
+
+    for (size_t i = 0; i < count; i++) {
+        resolver_look_ahead(r, batch[i].data, &ahead[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        resolver_look_ahead_more(r, &ahead[i]);
+    }
+    for (size_t i = 0; i < count && !s->listener->is_draining; i++) {
+        take(s, &batch[i], &ahead[i]);
+    }
+}
+
 void udp_drain(struct listener *l)
 {
     for (size_t i = 0; i < l->socket_count; i++) {
-        if (l->sockets[i].pending == 0) {
-            close_socket(&l->sockets[i]);
+        if (l->sockets[i]->pending == 0) {
+            close_socket(l->sockets[i]);
         }
+    }
+}
+
+void udp_retire(struct listener_socket *s)
+{
+    if (s->pending == 0) {
+        listener_socket_free(s);
+    } else {
+        list_push_back(&s->listener->retired, &s->node);
     }
 }
 

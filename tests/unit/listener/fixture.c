@@ -29,6 +29,7 @@ struct resolver {
     struct net_loop *loop;
     struct list held, soon;
     size_t held_count, cancelled;
+    uint64_t looked, looked_more; /* messages looked ahead at */
     struct net_turn turn;
 };
 
@@ -93,6 +94,31 @@ enum resolver_verdict resolver_ask(struct resolver *r, struct resolver_query *q,
         r->held_count++;
     }
     return RESOLVER_PENDING;
+}
+
+void resolver_look_ahead(const struct resolver *r, struct span msg,
+                         struct resolver_ahead *out)
+{
+    (void)r;
+    *out = (struct resolver_ahead){.msg = msg, .hash = ++the_resolver.looked};
+}
+
+void resolver_look_ahead_more(const struct resolver *r,
+                              const struct resolver_ahead *ahead)
+{
+    (void)r;
+    assert_int_equal(ahead->hash, ++the_resolver.looked_more);
+}
+
+enum resolver_verdict resolver_ask_ahead(struct resolver *r,
+                                         struct resolver_query *q,
+                                         const struct resolver_ahead *ahead,
+                                         uint8_t *out, size_t cap, size_t *len)
+{
+    /* All of a batch were looked at before the first is asked. */
+    assert_int_equal(the_resolver.looked, the_resolver.looked_more);
+    assert_true(ahead->hash <= the_resolver.looked);
+    return resolver_ask(r, q, ahead->msg, out, cap, len);
 }
 
 size_t resolver_refuse(struct resolver *r, struct span msg, bool is_tcp,
