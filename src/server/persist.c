@@ -1,11 +1,10 @@
 /*
- * Reading is bounded, and of a regular file only. Writing goes to a new file
+ * What is read is a regular file, a piece at a time. Writing goes to a new file
  * beside the old one, readable by its owner alone (it tells what was asked),
  * which takes the old one's place when all of it is on disk.
  */
 #include "server/persist.h"
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 
@@ -19,31 +18,29 @@
 
 #define LOG_ROOM "server"
 
-enum { CHUNK = 65536, SUFFIX_LEN = 8 };
-#define FILE_MAX ((size_t)1 << 35) /* the longest cache, 32 GiB */
+enum { SUFFIX_LEN = 8 };
 
 /* ---- reading ---- */
 
-static int read_all(int fd, size_t max, struct buf *out)
+/* The octets of an open file (int *). */
+static int read_from(void *arg, uint64_t at, uint8_t *out, size_t cap)
 {
-    buf_init(out, max);
-    for (;;) {
-        uint8_t *to = buf_reserve(out, CHUNK);
-        if (to == NULL) {
-            return ENOMEM;
-        }
-        ssize_t n = read(fd, to, CHUNK);
-        if (n == 0) {
-            return 0;
-        }
+    const int *fd = arg;
+    size_t len = 0;
+    ssize_t n;
+
+    do {
+        n = pread(*fd, out + len, cap - len, (off_t)(at + len));
         if (n < 0 && errno != EINTR) {
-            return errno;
+            return ERR_IO;
         }
-        buf_commit(out, n > 0 ? (size_t)n : 0);
-    }
+        len += n > 0 ? (size_t)n : 0;
+    } while (n != 0 && len < cap);
+    return (int)len;
 }
 
-static int read_file(const char *path, struct buf *out)
+/* A regular file, open. Returns 0 | what the system said. */
+static int open_file(const char *path, int *out)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -52,37 +49,48 @@ static int read_file(const char *path, struct buf *out)
         return errno;
     }
     int error = fstat(fd, &st) != 0 ? errno : 0;
-    if (error == 0 && (!S_ISREG(st.st_mode) || st.st_size < 0 ||
-                       (size_t)st.st_size > FILE_MAX)) {
+    if (error == 0 && !S_ISREG(st.st_mode)) {
         error = EINVAL;
     }
-    if (error == 0) {
-        error = read_all(fd, (size_t)st.st_size + 2 * CHUNK, out);
+    if (error != 0) {
+        (void)close(fd);
+        return error;
     }
-    (void)close(fd);
-    return error;
+    *out = fd;
+    return 0;
+}
+
+static void load(struct cache *c, int fd, const char *path, uint64_t wall_s,
+                 uint64_t boot_ms)
+{
+    size_t count = 0;
+    int err = cache_load(c, read_from, &fd, wall_s, boot_ms, &count);
+
+    if (err == ERR_INVAL) {
+        log_warning("%s: damaged, or not a cache of this version; the cache "
+                    "starts empty",
+                    path);
+    } else if (err != 0) {
+        log_warning("%s: %s; the cache starts empty", path, err_text(err));
+    } else {
+        log_info("%s: %zu answers read", path, count);
+    }
 }
 
 void persist_load(struct cache *c, const char *path, uint64_t wall_s,
                   uint64_t boot_ms)
 {
-    struct buf content = {0};
-    size_t count = 0;
-    int error = read_file(path, &content);
+    int fd = -1;
+    int error = open_file(path, &fd);
 
     if (error == ENOENT) {
         log_info("%s: not there yet; the cache starts empty", path);
     } else if (error != 0) {
         log_warning("%s: %s; the cache starts empty", path, strerror(error));
-    } else if (cache_load(c, buf_span(&content), wall_s, boot_ms, &count) !=
-               0) {
-        log_warning("%s: damaged, or not a cache of this version; the cache "
-                    "starts empty",
-                    path);
     } else {
-        log_info("%s: %zu answers read", path, count);
+        load(c, fd, path, wall_s, boot_ms);
+        (void)close(fd);
     }
-    buf_finish(&content);
 }
 
 /* ---- writing ---- */

@@ -7,11 +7,11 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "net/loop.h"
-#include "net/signal.h"
+#include "server/activate.h"
 #include "server/cpus.h"
+#include "server/internal.h"
 #include "server/persist.h"
-#include "server/worker.h"
+#include "server/sandbox.h"
 #include "tls/trust.h"
 
 #include <signal.h>
@@ -27,6 +27,8 @@ enum {
     WHY_LEN = 512,
     /* Files of a worker besides those of its clients and connections. */
     FILES_EACH = 32,
+    /* Of a zone whose servers are plain: a socket for each query. */
+    PLAIN_SOCKETS_EACH = 256,
     /* Some send a signal to the process and to its group (timeout(1), shells
      * with job control): what comes so soon is the same request. */
     SAME_SIGNAL_MS = 50,
@@ -35,24 +37,10 @@ enum {
 static const struct {
     int signum;
     const char *name;
-} signals[] = {
+} signals[SERVER_SIGNALS] = {
     {SIGTERM, "SIGTERM"},
     {SIGINT, "SIGINT"},
     {SIGHUP, "SIGHUP"},
-};
-
-struct server {
-    struct config config; /* the caller's, with the addresses that were bound */
-    struct addr *listen;  /* owned; config.listen */
-    struct net_loop *loop;
-    struct net_signal *handlers[COUNT_OF(signals)];
-    struct tls_trust *trust;
-    struct resolver_shared *shared;
-    struct worker **workers; /* owned */
-    unsigned worker_count;   /* created */
-    unsigned running;        /* threads that have not ended their work */
-    bool is_draining;
-    uint64_t draining_since_ms;
 };
 
 unsigned server_worker_count(const struct config *config)
@@ -85,6 +73,7 @@ static const char *signal_name(int signum)
 
 static void drain(struct server *s)
 {
+    notify("STOPPING=1");
     s->is_draining = true;
     s->draining_since_ms = net_now_ms(s->loop);
     for (unsigned i = 0; i < s->worker_count; i++) {
@@ -100,9 +89,8 @@ static void on_signal(void *arg, int signum)
     struct server *s = arg;
 
     if (signum == SIGHUP) {
-        log_notice("%s: a running dotstub does not read its configuration "
-                   "again; restart it instead",
-                   signal_name(signum));
+        log_notice("%s: reading the configuration again", signal_name(signum));
+        reload_config(s);
     } else if (!s->is_draining) {
         log_notice("%s: taking no more queries, answering those in flight",
                    signal_name(signum));
@@ -130,10 +118,20 @@ static int handle_signals(struct server *s)
 
 /* Files of a worker that are not its clients'. A connection that is replaced
  * is there twice for a while. */
-static rlim_t files_without_clients(const struct config *c)
+static rlim_t files_without_clients(const struct setup *s)
 {
-    return 2 * (rlim_t)c->listen_count +
-           2 * (rlim_t)c->server_count * c->connections_per_server + FILES_EACH;
+    const struct config *c = s->config;
+    rlim_t files = 2 * (rlim_t)c->listen_count + FILES_EACH;
+
+    for (size_t i = 0; i < s->pool_count; i++) {
+        const struct config_pool *p = s->pools[i];
+        if (p != NULL && p->is_plain) {
+            files += PLAIN_SOCKETS_EACH;
+        } else if (p != NULL) {
+            files += 2 * (rlim_t)p->server_count * c->connections_per_server;
+        }
+    }
+    return files;
 }
 
 /*
@@ -141,9 +139,10 @@ static rlim_t files_without_clients(const struct config *c)
  * the hard limit is below that, clients get fewer: they must not take what
  * connections to the servers need.
  */
-static void fit_file_limit(struct config *c, unsigned workers)
+void server_fit_files(struct setup *setup, unsigned workers)
 {
-    rlim_t other = files_without_clients(c);
+    struct config *c = setup->config;
+    rlim_t other = files_without_clients(setup);
     rlim_t want = (c->tcp_max_clients + other) * workers;
     struct rlimit limit;
 
@@ -161,39 +160,6 @@ static void fit_file_limit(struct config *c, unsigned workers)
     }
 }
 
-/* Is there a server whose certificate must lead to the common anchors? */
-static bool needs_trust(const struct config *c)
-{
-    for (size_t i = 0; i < c->server_count; i++) {
-        const struct config_server *server = &c->servers[i];
-
-        if (server->ca_file == NULL &&
-            (server->name != NULL || server->pin_count == 0)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int load_trust(struct server *s)
-{
-    const struct config *c = &s->config;
-    char why[WHY_LEN] = "";
-    int err = tls_global_init();
-
-    if (err != 0 || !needs_trust(c)) {
-        return err;
-    }
-    err = tls_trust_load(c->ca_file, c->ca_dir, &s->trust, why, sizeof(why));
-    if (err != 0) {
-        log_error("trusted certificates: %s", why);
-        return err;
-    }
-    log_info("%zu trusted certificates from %s", tls_trust_count(s->trust),
-             tls_trust_origin(s->trust));
-    return 0;
-}
-
 static void on_worker_gone(void *arg)
 {
     struct server *s = arg;
@@ -208,38 +174,57 @@ static void on_worker_gone(void *arg)
  * and an address may be missing. */
 static void keep_addresses(struct server *s)
 {
+    struct config *config = s->setup->config;
     size_t count = 0;
     char text[ADDR_TEXT_MAX];
 
-    for (size_t i = 0; i < s->config.listen_count; i++) {
+    for (size_t i = 0; i < config->listen_count; i++) {
         struct addr bound;
 
         if (worker_addr(s->workers[0], i, &bound)) {
-            s->listen[count] = bound;
+            config->listen[count] = bound;
+            s->setup->shared->asked[count] = s->setup->shared->asked[i];
             count++;
         } else {
             log_warning("%s is not on this machine; going on without it",
                         addr_text(&bound, text));
         }
     }
-    s->config.listen_count = count;
+    config->listen_count = count;
+}
+
+void server_keep_ports(const struct server *s, struct setup *setup)
+{
+    const struct config *before = s->setup->config;
+    const struct addr *asked = s->setup->shared->asked;
+
+    for (size_t i = 0; i < setup->config->listen_count; i++) {
+        struct addr *addr = &setup->config->listen[i];
+        for (size_t k = 0; k < before->listen_count; k++) {
+            if (addr->port == 0 && addr_equal(addr, &asked[k])) {
+                *addr = before->listen[k];
+            }
+        }
+    }
 }
 
 /* The cache, and what lets workers know of each other's questions. */
 static int create_shared(struct server *s, unsigned workers)
 {
-    uint8_t seed[16];
+    const struct config *config = s->setup->config;
+    uint8_t seed[RESOLVER_SEED_LEN];
 
     net_random(s->loop, seed, sizeof(seed));
-    int err = resolver_shared_create(&s->config, workers, seed, &s->shared);
+    int err = resolver_shared_create(config, workers, seed, &s->shared);
     if (err != 0) {
         log_error("cache: %s", err_text(err));
         return err;
     }
     struct cache *cache = resolver_shared_cache(s->shared);
-    if (cache != NULL && s->config.cache_file != NULL) {
-        persist_load(cache, s->config.cache_file, net_wall_s(s->loop),
+    if (cache != NULL && config->cache_file != NULL) {
+        persist_load(cache, config->cache_file, net_wall_s(s->loop),
                      net_boot_ms(s->loop));
+        reload_flush_zones(s);
     }
     return 0;
 }
@@ -248,26 +233,27 @@ static int create_shared(struct server *s, unsigned workers)
 static void save_cache(struct server *s)
 {
     struct cache *cache = resolver_shared_cache(s->shared);
+    const char *file = s->setup->config->cache_file;
 
-    if (cache != NULL && s->config.cache_file != NULL) {
-        persist_save(cache, s->config.cache_file, net_wall_s(s->loop),
-                     net_boot_ms(s->loop));
+    if (cache != NULL && file != NULL) {
+        reload_flush_zones(s);
+        persist_save(cache, file, net_wall_s(s->loop), net_boot_ms(s->loop));
     }
 }
 
 static int create_workers(struct server *s)
 {
-    unsigned count = server_worker_count(&s->config);
+    unsigned count = server_worker_count(s->setup->config);
     struct worker_options options = {
-        .config = &s->config,
-        .trust = s->trust,
+        .setup = s->setup,
         .is_shared = count > 1,
         .main_loop = s->loop,
         .on_gone = on_worker_gone,
+        .on_applied = reload_on_applied,
         .arg = s,
     };
 
-    fit_file_limit(&s->config, count);
+    server_fit_files(s->setup, count);
     int err = create_shared(s, count);
     if (err != 0) {
         return err;
@@ -325,28 +311,119 @@ static const char *plural(size_t count)
 
 static void say_ready(const struct server *s)
 {
-    const struct config *c = &s->config;
+    const struct config *c = s->setup->config;
     char text[SERVER_LISTEN_TEXT_MAX];
 
     log_notice("dotstub %s listening on %s (UDP, TCP); %zu server%s (%s); "
                "%u worker%s",
                server_version(), server_listen_text(c, text, sizeof(text)),
-               c->server_count, plural(c->server_count),
-               config_strategy_name(c->strategy), s->worker_count,
+               c->pool.server_count, plural(c->pool.server_count),
+               config_strategy_name(c->pool.strategy), s->worker_count,
                plural(s->worker_count));
 }
 
-static int start(struct server *s)
+static void open_control(struct server *s)
 {
+    const char *path = s->setup->config->control;
+    struct admin_hooks hooks;
+
+    if (path != NULL) {
+        operate_hooks(s, &hooks);
+        s->control = control_open(s->loop, path, &hooks);
+    }
+}
+
+/* The HTTP pages' sockets; their thread starts with those of the workers. */
+static int open_pages(struct server *s)
+{
+    struct admin_hooks hooks;
+
+    if (s->setup->config->admin_count == 0) {
+        return 0;
+    }
+    operate_hooks(s, &hooks);
+    return admin_http_create(s->loop, &hooks, s->setup->config, &s->http);
+}
+
+/* What config stands for. Takes it. */
+static int create_setup(struct server *s, struct config *config)
+{
+    int err = tls_global_init();
+
+    if (err != 0) {
+        config_destroy(config);
+        return err;
+    }
+    net_random(s->loop, s->hash_key, sizeof(s->hash_key));
+    reload_watch(s, config);
+    return setup_create(config, s->hash_key, true, &s->setup);
+}
+
+/* ---- the service manager's watchdog ---- */
+
+/* All workers have answered: each of their loops goes round. */
+static void on_all_alive(void *arg, const struct admin_report *report)
+{
+    (void)arg;
+    (void)report;
+    notify("WATCHDOG=1");
+}
+
+static void on_watchdog(struct net_timer *t)
+{
+    struct server *s = CONTAINER_OF(t, struct server, watchdog);
+
+    if (operate_gather(s, on_all_alive, s) != 0) {
+        log_error("watchdog: out of memory");
+    }
+    net_timer_start(t, notify_watchdog_ms());
+}
+
+static void watchdog_start(struct server *s)
+{
+    uint64_t every_ms = notify_watchdog_ms();
+
+    if (every_ms > 0) {
+        net_timer_start(&s->watchdog, every_ms);
+    }
+}
+
+/* All is open: what is not needed any more is given away. */
+static int lock_in(const struct server *s)
+{
+    const char *user = s->setup->config->user;
+    int err = user == NULL ? 0 : sandbox_become(user);
+
+    if (err == 0) {
+        sandbox_enter(s->setup, s->file);
+    }
+    return err;
+}
+
+static int start(struct server *s, struct config *config)
+{
+    if (config->sandbox != CONFIG_SANDBOX_OFF) {
+        sandbox_prepare();
+    }
     int err = net_loop_create(&s->loop);
 
     if (err != 0) {
         log_error("event loop: %s", err_text(err));
+        config_destroy(config);
         return err;
     }
-    err = handle_signals(s);
+    s->started_ms = net_now_ms(s->loop);
+    s->started_at_s = net_wall_s(s->loop);
+    net_timer_init(&s->watchdog, s->loop, on_watchdog);
+    err = activate_sockets();
+    if (err != 0) {
+        config_destroy(config);
+        return err;
+    }
+    notify_open();
+    err = create_setup(s, config);
     if (err == 0) {
-        err = load_trust(s);
+        err = handle_signals(s);
     }
     if (err == 0) {
         err = create_workers(s);
@@ -354,40 +431,56 @@ static int start(struct server *s)
     if (err != 0) {
         return err;
     }
+    open_control(s);
+    err = open_pages(s);
+    if (err == 0) {
+        err = lock_in(s);
+    }
+    if (err != 0) {
+        return err;
+    }
     say_ready(s);
-    return start_workers(s);
+    err = start_workers(s);
+    if (err == 0 && s->http != NULL) {
+        err = admin_http_start(s->http);
+    }
+    if (err == 0) {
+        notify("READY=1\nSTATUS=Serving DNS");
+        watchdog_start(s);
+    }
+    return err;
 }
 
 /* ---- ending ---- */
 
 static void finish(struct server *s)
 {
+    admin_http_destroy(s->http);
     for (unsigned i = 0; i < s->worker_count; i++) {
         worker_destroy(s->workers[i]);
     }
+    control_close(s->control);
+    operate_finish(s);
     free(s->workers);
     resolver_shared_destroy(s->shared);
+    reload_finish(s);
+    net_timer_stop(&s->watchdog);
     for (size_t i = 0; i < COUNT_OF(signals); i++) {
         net_signal_close(s->handlers[i]);
     }
     net_loop_destroy(s->loop);
-    tls_trust_release(s->trust);
+    setup_destroy(s->setup);
     tls_global_finish();
-    free(s->listen);
 }
 
-int server_run(const struct config *config)
+int server_run(const char *file, struct config *config)
 {
-    struct server s = {.config = *config};
+    struct server s = {.file = file};
     int err;
 
-    s.listen = calloc(config->listen_count, sizeof(*s.listen));
-    if (s.listen == NULL) {
-        return ERR_NOMEM;
-    }
-    memcpy(s.listen, config->listen, config->listen_count * sizeof(*s.listen));
-    s.config.listen = s.listen;
-    err = start(&s);
+    list_init(&s.watches);
+    list_init(&s.gathers);
+    err = start(&s, config);
     if (err != 0 && s.running > 0) {
         drain(&s); /* some threads run: let them end in order */
     }

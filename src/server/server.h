@@ -20,11 +20,13 @@ enum { SERVER_LISTEN_TEXT_MAX = 64 * ADDR_TEXT_MAX };
 /*
  * Run until SIGTERM or SIGINT: then take no further query, answer those in
  * flight (within config->query_timeout_ms), and return 0. A second signal ends
- * the process at once with exit code 1. SIGHUP changes nothing. Works as PID 1.
+ * the process at once with exit code 1. SIGHUP reads file again (NULL: it was
+ * standard input, and cannot be) and goes on with what it says. Works as PID 1.
+ * Takes config, on failure too.
  * Returns 0 | ERR_NET_* or ERR_TLS_* or ERR_NOTFOUND | ERR_NOMEM when it could
  * not start (logged).
  */
-MUST_USE int server_run(const struct config *config);
+MUST_USE int server_run(const char *file, struct config *config);
 
 /* How many workers config asks for on this machine: by CPU affinity and
  * cgroup quota, at most 4, when config->workers is 0. */

@@ -3,7 +3,7 @@
  * worker; from then on the loop and what hangs on it belong to the worker's
  * thread, which closes them before it ends.
  */
-#include "server/worker.h"
+#include "server/worker_inside.h"
 
 #include "base/err.h"
 #include "base/log.h"
@@ -18,27 +18,33 @@
 
 #define LOG_ROOM "server"
 
-enum { WHY_LEN = 512 };
-
-struct worker {
-    struct worker_options options;
-    struct net_loop *loop;
-    struct upstream_pool *pool;
-    struct resolver *resolver;
-    struct listener *listener;
-    pthread_t thread;
-    bool is_started;
+enum {
+    WHY_LEN = 512,
+    RETIRED_CHECK_MS = 100, /* how often pools that went are looked at */
 };
+
+static void pools_destroy(struct pools *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        upstream_pool_destroy(p->all[i]);
+    }
+    free(p->all);
+    *p = (struct pools){.all = NULL};
+}
 
 /* Close what was opened; in the thread that owns the loop. */
 static void take_down(struct worker *w)
 {
+    net_timer_stop(&w->retired_timer);
+    net_monitor_close(w->monitor);
+    w->monitor = NULL;
+    worker_cancel_explains(w);
     listener_destroy(w->listener);
     resolver_destroy(w->resolver);
-    upstream_pool_destroy(w->pool);
+    pools_destroy(&w->pools);
+    pools_destroy(&w->retired);
     w->listener = NULL;
     w->resolver = NULL;
-    w->pool = NULL;
 }
 
 /*
@@ -49,8 +55,8 @@ static void take_down(struct worker *w)
 static int probe(struct worker *w, char *why, size_t why_len)
 {
     struct listener *probe = NULL;
-    int err = listener_open(w->loop, w->options.config, w->resolver, false,
-                            &probe, why, why_len);
+    int err = listener_open(w->loop, w->options.setup->config, w->resolver,
+                            false, &probe, why, why_len);
 
     listener_destroy(probe);
     return err;
@@ -66,8 +72,8 @@ static int open_listener(struct worker *w)
         err = probe(w, why, sizeof(why));
     }
     if (err == 0) {
-        err = listener_open(w->loop, o->config, w->resolver, o->is_shared,
-                            &w->listener, why, sizeof(why));
+        err = listener_open(w->loop, o->setup->config, w->resolver,
+                            o->is_shared, &w->listener, why, sizeof(why));
     }
     if (err != 0) {
         log_error("cannot listen on %s", why);
@@ -75,21 +81,199 @@ static int open_listener(struct worker *w)
     return err;
 }
 
+/* A pool for the servers of zone i of setup (0: the default pool). */
+static int open_pool(struct worker *w, const struct setup *setup, size_t i,
+                     struct upstream_pool **out)
+{
+    int err = upstream_pool_create(w->loop, setup->config, setup->pools[i],
+                                   setup->trust, out);
+    if (err != 0) {
+        log_error("servers%s%s: %s", i == 0 ? "" : " of ",
+                  i == 0 ? "" : setup->config->zones[i - 1].name,
+                  err_text(err));
+    }
+    return err;
+}
+
+static struct resolver_setup resolver_setup_of(const struct worker *w,
+                                               const struct setup *setup)
+{
+    return (struct resolver_setup){
+        .config = setup->config,
+        .policy = setup->policy,
+        .pools = w->pools.all,
+        .pool_count = w->pools.count,
+    };
+}
+
+static int pools_alloc(struct pools *p, size_t count)
+{
+    p->all = calloc(count, sizeof(struct upstream_pool *));
+    p->count = p->all == NULL ? 0 : count;
+    return p->all == NULL ? ERR_NOMEM : 0;
+}
+
 static int bring_up(struct worker *w)
 {
-    const struct worker_options *o = &w->options;
-    int err = upstream_pool_create(w->loop, o->config, o->trust, &w->pool);
+    const struct setup *setup = w->options.setup;
+    int err = pools_alloc(&w->pools, setup->pool_count);
 
+    for (size_t i = 0; i < w->pools.count && err == 0; i++) {
+        if (setup->pools[i] != NULL) {
+            err = open_pool(w, setup, i, &w->pools.all[i]);
+        }
+    }
     if (err != 0) {
-        log_error("servers: %s", err_text(err));
         return err;
     }
-    err = resolver_create(w->loop, o->config, w->pool, o->shared, &w->resolver);
+    const struct resolver_setup rs = resolver_setup_of(w, setup);
+    err = resolver_create(w->loop, &rs, w->options.shared, &w->resolver);
     if (err != 0) {
         log_error("resolver: %s", err_text(err));
         return err;
     }
+    worker_watch_network(w);
     return open_listener(w);
+}
+
+/* ---- another setup ---- */
+
+static void post_to_main(struct worker *w, net_post_fn *fn)
+{
+    if (net_loop_post(w->options.main_loop, fn, w->options.arg) != 0) {
+        log_error("out of memory");
+        _Exit(EXIT_FAILURE); /* the main thread would wait for ever */
+    }
+}
+
+/* Pools that went live on for what they were asked; its deadlines end it. */
+static void on_retired_timer(struct net_timer *t)
+{
+    struct worker *w = CONTAINER_OF(t, struct worker, retired_timer);
+
+    for (size_t i = 0; i < w->retired.count; i++) {
+        struct upstream_pool *p = w->retired.all[i];
+        if (p != NULL && upstream_pool_pending(p) > 0) {
+            net_timer_start(t, RETIRED_CHECK_MS);
+            return;
+        }
+    }
+    pools_destroy(&w->retired);
+    post_to_main(w, w->options.on_applied);
+}
+
+/* Which zone of before has the pool that zone i of after goes on with? */
+static bool find_zone(const struct setup *before, const struct setup *after,
+                      size_t i, size_t *out)
+{
+    if (i == 0) {
+        *out = 0;
+        return true;
+    }
+    for (size_t k = 1; k < before->pool_count; k++) {
+        if (strcmp(before->config->zones[k - 1].name,
+                   after->config->zones[i - 1].name) == 0) {
+            *out = k;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The pools of setup: new ones where there was none. Those that go on are
+ * moved from retired, which begins as all that there are. */
+static int gather_pools(struct worker *w, const struct setup *setup,
+                        struct pools *fresh)
+{
+    const struct setup *before = w->options.setup;
+    int err = pools_alloc(fresh, setup->pool_count);
+    size_t k = 0;
+
+    for (size_t i = 0; i < fresh->count && err == 0; i++) {
+        bool may_go_on =
+            setup->pools[i] != NULL && find_zone(before, setup, i, &k) &&
+            w->pools.all[k] != NULL &&
+            before->pools[k]->is_plain == setup->pools[i]->is_plain;
+        if (setup->pools[i] != NULL && !may_go_on) {
+            err = open_pool(w, setup, i, &fresh->all[i]);
+        }
+    }
+    return err;
+}
+
+/* Hand the pools that go on to fresh; the rest is retired. */
+static void move_pools(struct worker *w, const struct setup *setup,
+                       struct pools *fresh)
+{
+    size_t k = 0;
+
+    for (size_t i = 0; i < fresh->count; i++) {
+        if (setup->pools[i] == NULL || fresh->all[i] != NULL) {
+            continue;
+        }
+        (void)find_zone(w->options.setup, setup, i, &k);
+        fresh->all[i] = w->pools.all[k];
+        w->pools.all[k] = NULL;
+        int err = upstream_pool_reconfigure(fresh->all[i], setup->config,
+                                            setup->pools[i], setup->trust);
+        if (err !=
+            0) { /* the setup before goes away, so there is no way back */
+            log_error("servers: %s", err_text(err));
+            _Exit(EXIT_FAILURE);
+        }
+    }
+    w->retired = w->pools;
+    w->pools = *fresh;
+}
+
+static int take_setup(struct worker *w, const struct setup *setup)
+{
+    struct pools fresh = {.all = NULL};
+    char why[WHY_LEN];
+    int err = gather_pools(w, setup, &fresh);
+
+    if (err == 0) {
+        err = listener_reconfigure(w->listener, setup->config,
+                                   w->options.is_shared, why, sizeof(why));
+        if (err != 0) {
+            log_error("cannot listen on %s", why);
+        }
+    }
+    if (err != 0) {
+        pools_destroy(&fresh);
+        return err;
+    }
+    move_pools(w, setup, &fresh);
+    const struct resolver_setup rs = resolver_setup_of(w, setup);
+    err = resolver_reconfigure(w->resolver, &rs);
+    if (err != 0) {
+        log_error("resolver: %s", err_text(err));
+        _Exit(EXIT_FAILURE);
+    }
+    w->options.setup = setup;
+    return 0;
+}
+
+static void apply(void *arg)
+{
+    struct worker *w = arg;
+
+    if (w->listener != NULL && take_setup(w, w->next) == 0) {
+        on_retired_timer(&w->retired_timer);
+    } else {
+        post_to_main(w, w->options.on_applied);
+    }
+}
+
+int worker_apply(struct worker *w, const struct setup *setup)
+{
+    w->next = setup;
+    return net_loop_post(w->loop, apply, w);
+}
+
+const struct setup *worker_setup(const struct worker *w)
+{
+    return w->options.setup;
 }
 
 int worker_create(const struct worker_options *options, struct worker **out)
@@ -107,6 +291,8 @@ int worker_create(const struct worker_options *options, struct worker **out)
         free(w);
         return err;
     }
+    net_timer_init(&w->retired_timer, w->loop, on_retired_timer);
+    list_init(&w->explains);
     err = bring_up(w);
     if (err != 0) {
         worker_destroy(w);
@@ -129,11 +315,7 @@ static void *run(void *arg)
 
     net_loop_run(w->loop);
     take_down(w);
-    if (net_loop_post(w->options.main_loop, w->options.on_gone,
-                      w->options.arg) != 0) {
-        log_error("out of memory while stopping");
-        _Exit(EXIT_FAILURE); /* the main thread would wait for ever */
-    }
+    post_to_main(w, w->options.on_gone);
     return NULL;
 }
 

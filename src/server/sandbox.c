@@ -1,0 +1,181 @@
+/*
+ * The order matters: the user first, while that is allowed; privileges last but
+ * for the filters, which need no_new_privs.
+ */
+#include "server/sandbox.h"
+
+#include "base/err.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define LOG_ROOM "server"
+
+static char what_holds[128] = "off";
+
+/* ---- another user ---- */
+
+struct user {
+    uid_t uid;
+    gid_t gid;
+};
+
+/* One line of /etc/passwd. Read here, since the C library's way loads modules
+ * that a static program does not have. */
+static bool is_line_of(char *line, const char *name, struct user *out)
+{
+    char *fields[4];
+    char *rest = line;
+
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        fields[i] = strsep(&rest, ":\n");
+        if (fields[i] == NULL) {
+            return false;
+        }
+    }
+    if (strcmp(fields[0], name) != 0) {
+        return false;
+    }
+    out->uid = (uid_t)strtoul(fields[2], NULL, 10);
+    out->gid = (gid_t)strtoul(fields[3], NULL, 10);
+    return true;
+}
+
+/* A name of /etc/passwd, or a number that is user and group. */
+static int find_user(const char *name, struct user *out)
+{
+    char *end = NULL;
+    unsigned long number = strtoul(name, &end, 10);
+    char line[512];
+    bool is_found = false;
+
+    if (*name != '\0' && *end == '\0') {
+        *out = (struct user){(uid_t)number, (gid_t)number};
+        return 0;
+    }
+    FILE *f = fopen("/etc/passwd", "re");
+    while (f != NULL && !is_found && fgets(line, sizeof(line), f) != NULL) {
+        is_found = is_line_of(line, name, out);
+    }
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+    return is_found ? 0 : ERR_NOTFOUND;
+}
+
+/* No program could get any of them back. Only root may say so. */
+static void drop_bounding_set(void)
+{
+    for (unsigned long i = 0; i < 64; i++) {
+        (void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+    }
+}
+
+int sandbox_become(const char *name)
+{
+    struct user user;
+    int err = find_user(name, &user);
+
+    if (err != 0) {
+        log_error("user: there is no user '%s' on this machine", name);
+        return err;
+    }
+    if (geteuid() == user.uid && getuid() == user.uid) {
+        return 0;
+    }
+    drop_bounding_set();
+    if (setgroups(0, NULL) != 0 ||
+        setresgid(user.gid, user.gid, user.gid) != 0 ||
+        setresuid(user.uid, user.uid, user.uid) != 0) {
+        log_error("user: cannot become '%s': %s", name, strerror(errno));
+        return ERR_NET_ACCESS;
+    }
+    return 0;
+}
+
+/* ---- privileges ---- */
+
+static void drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version =
+                                                  _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
+
+    drop_bounding_set();
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (syscall(SYS_capset, &header, none) != 0) {
+        log_warning("sandbox: capabilities are kept: %s", strerror(errno));
+    }
+}
+
+static bool drop_privileges(void)
+{
+    const struct rlimit no_core = {0, 0};
+
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    drop_capabilities();
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        log_warning("sandbox: no_new_privs: %s", strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* Sanitizers read files, map memory and stop threads as they like. */
+static bool is_sanitized(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    return true;
+#    else
+    return false;
+#    endif
+#else
+    return false;
+#endif
+}
+
+void sandbox_enter(const struct setup *s, const char *file)
+{
+    char landlock[32] = "";
+    bool has_seccomp = false;
+
+    if (s->config->sandbox == CONFIG_SANDBOX_OFF) {
+        return;
+    }
+    if (is_sanitized()) {
+        log_info("sandbox: off, in a build with a sanitizer");
+        return;
+    }
+    bool has_no_new_privs = drop_privileges();
+    int abi = sandbox_landlock(s, file);
+    if (abi > 0) {
+        snprintf(landlock, sizeof(landlock), ", Landlock (ABI %d)", abi);
+    } else if (abi == 0) {
+        log_info("sandbox: this system has no Landlock");
+    }
+    has_seccomp =
+        sandbox_seccomp(s->config->sandbox == CONFIG_SANDBOX_KILL) == 0;
+    snprintf(what_holds, sizeof(what_holds), "%s%s%s",
+             has_no_new_privs ? "no_new_privs" : "capabilities dropped",
+             landlock, has_seccomp ? ", seccomp" : "");
+    log_info("sandbox: %s", what_holds);
+}
+
+const char *sandbox_text(void)
+{
+    return what_holds;
+}

@@ -1,0 +1,47 @@
+/*
+ * The process locks itself in once everything is open: what it does not need
+ * any more it cannot do any more, whatever a bug lets somebody ask of it.
+ *
+ *   another user    config->user, when it was started as root
+ *   no privileges   no capability, none to be had (no_new_privs)
+ *   no core dump    keys and queries stay in memory
+ *   Landlock        the files and folders that the configuration names, to read
+ *                   or to write; TCP connections to the servers' ports alone
+ *   seccomp         the system calls that serving, reloading and ending take
+ *
+ * To be called before there are other threads: they inherit it.
+ */
+#ifndef SERVER_SANDBOX_H
+#define SERVER_SANDBOX_H
+
+#include "base/attr.h"
+#include "server/setup.h"
+
+/* Before the first event loop, unless the sandbox is to be off: libuv must not
+ * find what the filter will not let it use, or it would fail later. */
+void sandbox_prepare(void);
+
+/* Become config's user. Returns 0 | ERR_NOTFOUND (no such user) |
+ * ERR_NET_ACCESS (not allowed to); logged. */
+MUST_USE int sandbox_become(const char *user);
+
+/* Apply the rest. file: of the configuration, or NULL. What the system does not
+ * have or allow is logged, and the rest still holds. */
+void sandbox_enter(const struct setup *s, const char *file);
+
+/* The parts, "no_new_privs, Landlock (ABI 5), seccomp", for the log. Static. */
+const char *sandbox_text(void);
+
+/* sandbox_seccomp.c: allow what a serving process does. Returns 0 |
+ * ERR_NET_OTHER (logged). */
+MUST_USE int sandbox_seccomp(bool is_deadly);
+
+/* sandbox_landlock.c: returns the version of the system's Landlock that was
+ * applied, 0 when it has none, or ERR_NET_OTHER (logged). */
+MUST_USE int sandbox_landlock(const struct setup *s, const char *file);
+
+/* Ports cannot be added later: may next's servers be connected to? Returns 0 |
+ * ERR_NET_ACCESS (logged). */
+MUST_USE int sandbox_may_reach(const struct setup *next);
+
+#endif
