@@ -11,9 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const option_names[] = {"--config", "--help"};
-static const char *const no_config_names[] = {"--help"};
-
 int cli_usage_error(const char *what, const char *word,
                     const char *const *candidates, size_t count)
 {
@@ -31,21 +28,70 @@ int cli_usage_error(const char *what, const char *word,
     return CLI_USAGE;
 }
 
+enum { OWN_OPTIONS = 2, LETTER_FIRST = 256 };
+
+/* The options of a command, as getopt_long() wants them. */
+struct options {
+    char names[OWN_OPTIONS + CLI_OPTIONS_MAX][24]; /* "--config" */
+    struct option all[OWN_OPTIONS + CLI_OPTIONS_MAX + 1];
+    size_t count;
+};
+
+static void add_option(struct options *o, const char *name, int has_argument,
+                       int value)
+{
+    snprintf(o->names[o->count], sizeof(o->names[0]), "--%s", name);
+    o->all[o->count] =
+        (struct option){.name = name, .has_arg = has_argument, .val = value};
+    o->count++;
+}
+
+static void options_init(struct options *o, const struct cli_args *args)
+{
+    *o = (struct options){.count = 0};
+    if (args->config_file != NULL) {
+        add_option(o, "config", required_argument, 'c');
+    }
+    add_option(o, "help", no_argument, 'h');
+    for (size_t i = 0; i < args->option_count; i++) {
+        add_option(o, args->options[i].name,
+                   args->options[i].value != NULL ? required_argument
+                                                  : no_argument,
+                   LETTER_FIRST + (int)i);
+    }
+}
+
 /* getopt found an option it does not know, or one without its argument. */
-static int bad_option(int argc, char **argv, bool has_config, int code)
+static int bad_option(int argc, char **argv, const struct options *options,
+                      int code)
 {
     char letter[3] = {'-', (char)optopt, '\0'};
     const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    const char *names[OWN_OPTIONS + CLI_OPTIONS_MAX];
 
     if (code == ':') {
-        return cli_usage_error("a file name is missing after", word, NULL, 0);
+        bool is_file = optopt == 'c';
+        return cli_usage_error(is_file ? "a file name is missing after"
+                                       : "an argument is missing after",
+                               word, NULL, 0);
+    }
+    for (size_t i = 0; i < options->count; i++) {
+        names[i] = options->names[i];
     }
     if (strncmp(word, "--", 2) == 0) {
-        return cli_usage_error(
-            "unknown option", word, has_config ? option_names : no_config_names,
-            has_config ? COUNT_OF(option_names) : COUNT_OF(no_config_names));
+        return cli_usage_error("unknown option", word, names, options->count);
     }
     return cli_usage_error("unknown option", letter, NULL, 0);
+}
+
+static void take_option(const struct cli_option *option)
+{
+    if (option->value != NULL) {
+        *option->value = optarg;
+    }
+    if (option->is_given != NULL) {
+        *option->is_given = true;
+    }
 }
 
 /* A file without its -c, as many programs take it. */
@@ -72,32 +118,33 @@ static int take_operands(int argc, char **argv, struct cli_args *args)
                                argv[optind + (int)args->operands_max], NULL, 0);
     }
     args->operand = count > 0 ? argv[optind] : NULL;
+    args->operands = argv + optind;
+    args->operand_count = (unsigned)count;
     return -1;
 }
 
 int cli_parse(int argc, char **argv, struct cli_args *args)
 {
-    static const struct option with_config[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    bool has_config = args->config_file != NULL;
+    struct options options;
     int code;
 
+    options_init(&options, args);
     optind = 1;
     opterr = 0;
-    while ((code = getopt_long(argc, argv, has_config ? ":c:h" : ":h",
-                               has_config ? with_config : with_config + 1,
-                               NULL)) != -1) {
+    while ((code = getopt_long(argc, argv,
+                               args->config_file != NULL ? ":c:h" : ":h",
+                               options.all, NULL)) != -1) {
         if (code == 'h') {
             fputs(cli_find(argv[0])->usage, stdout);
             return cli_end_output();
         }
-        if (code != 'c') {
-            return bad_option(argc, argv, has_config, code);
+        if (code == 'c') {
+            args->config_file = optarg;
+        } else if (code >= LETTER_FIRST) {
+            take_option(&args->options[code - LETTER_FIRST]);
+        } else {
+            return bad_option(argc, argv, &options, code);
         }
-        args->config_file = optarg;
     }
     return take_operands(argc, argv, args);
 }

@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "config/config.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum cli_exit {
@@ -33,9 +34,21 @@ extern const size_t cli_command_count;
 
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_health(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_keys(int argc, char **argv);
+int cmd_query(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_pin(int argc, char **argv);
+int cmd_privacy(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_stats(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_flush(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
+int cmd_log_level(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 
 /* The command of this name, or NULL. */
 const struct command *cli_find(const char *name);
@@ -43,11 +56,24 @@ const struct command *cli_find(const char *name);
 /* Report a command that is none. Returns CLI_USAGE. */
 int cli_unknown_command(const char *word);
 
+/* An option besides --config and --help: "--json", "--repeat N". */
+struct cli_option {
+    const char *name;   /* without the dashes */
+    const char **value; /* receives the argument that it takes; NULL: none */
+    bool *is_given;     /* may be NULL */
+};
+
+enum { CLI_OPTIONS_MAX = 8 };
+
 /* What options and what else a command takes. */
 struct cli_args {
     const char *config_file; /* set to the default by the caller; NULL: no -c */
-    const char *operand;     /* the one that was given, or NULL */
-    unsigned operands_max;   /* 0 or 1 */
+    const struct cli_option *options; /* at most CLI_OPTIONS_MAX */
+    size_t option_count;
+    unsigned operands_max;
+    const char *operand; /* the first that was given, or NULL */
+    char **operands;     /* all of them */
+    unsigned operand_count;
 };
 
 /*

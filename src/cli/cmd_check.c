@@ -1,11 +1,94 @@
 /*
- * dotstub check: is the configuration good?
+ * dotstub check: is the configuration good, where do zones go, and what leaves
+ * in clear text?
  */
+#include "base/err.h"
 #include "cli/cli.h"
+#include "policy/policy.h"
 #include "server/server.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { WHY_MAX = 256 };
+
+static void print_servers(const struct config_pool *p)
+{
+    for (size_t i = 0; i < p->server_count; i++) {
+        printf("%s%s", i == 0 ? "" : ", ", p->servers[i].label);
+    }
+}
+
+/* Can the names that are answered here be answered so? What no line of the file
+ * shows alone comes out when their tables are made. */
+static bool check_names(const struct config *c, const char *file)
+{
+    static const uint8_t key[16]; /* nobody attacks these tables */
+    struct policy_zone *zones = calloc(c->zone_count + 1, sizeof(*zones));
+    struct policy *policy = NULL;
+    char why[WHY_MAX] = "";
+    int err = ERR_NOMEM;
+
+    for (size_t i = 0; zones != NULL && i < c->zone_count; i++) {
+        zones[i] = (struct policy_zone){.name = c->zones[i].name,
+                                        .is_nxdomain = c->zones[i].is_nxdomain};
+    }
+    if (zones != NULL) {
+        err = policy_create(&c->policy, zones, c->zone_count, key, true,
+                            &policy, why, sizeof(why));
+    }
+    if (err != 0) {
+        fprintf(stderr, "%s: %s\n", file, *why == '\0' ? err_text(err) : why);
+    }
+    policy_release(policy);
+    free(zones);
+    return err == 0;
+}
+
+/* The servers that the file names now; they may be others later. */
+static void print_resolv_conf(const struct config *c, const char *file)
+{
+    struct config_pool p = {.servers = NULL};
+    char why[WHY_MAX];
+
+    printf("the servers of %s, now ", file);
+    if (config_resolv_conf(file, c->listen, c->listen_count, &p, why,
+                           sizeof(why)) != 0) {
+        printf("none: %s", why);
+    } else {
+        print_servers(&p);
+    }
+    config_pool_finish(&p);
+}
+
+static void print_zone(const struct config *c, const struct config_zone *z)
+{
+    if (z->is_nxdomain) {
+        printf("no such name: %s and all below\n", z->name);
+        return;
+    }
+    printf("%s: %s to ", z->pool.is_plain ? "clear text" : "encrypted",
+           z->name);
+    if (z->resolv_conf != NULL) {
+        print_resolv_conf(c, z->resolv_conf);
+    } else {
+        print_servers(&z->pool);
+    }
+    putchar('\n');
+}
+
+static void print_zones(const struct config *c)
+{
+    for (size_t i = 0; i < c->zone_count; i++) {
+        print_zone(c, &c->zones[i]);
+    }
+    if (c->pool.is_plain) {
+        printf("clear text: all other names to ");
+        print_servers(&c->pool);
+        putchar('\n');
+    }
+}
 
 int cmd_check(int argc, char **argv)
 {
@@ -23,9 +106,14 @@ int cmd_check(int argc, char **argv)
         return CLI_BAD_CONFIG;
     }
     name = strcmp(args.config_file, "-") == 0 ? "<stdin>" : args.config_file;
+    if (!check_names(config, name)) {
+        config_destroy(config);
+        return CLI_BAD_CONFIG;
+    }
     printf("%s is good: %zu server%s, listening on %s\n", name,
-           config->server_count, config->server_count == 1 ? "" : "s",
+           config->pool.server_count, config->pool.server_count == 1 ? "" : "s",
            server_listen_text(config, text, sizeof(text)));
+    print_zones(config);
     config_destroy(config);
     return cli_end_output();
 }

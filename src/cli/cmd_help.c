@@ -12,7 +12,7 @@ static void print_commands(void)
            "A DNS stub resolver that asks over verified DNS over TLS.\n"
            "\n");
     for (size_t i = 0; i < cli_command_count; i++) {
-        printf("  %-8s  %s\n", cli_commands[i].name, cli_commands[i].summary);
+        printf("  %-9s  %s\n", cli_commands[i].name, cli_commands[i].summary);
     }
     printf("\n"
            "  -c, --config FILE  configuration (default " CLI_CONFIG_FILE ")\n"

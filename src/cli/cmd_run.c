@@ -5,6 +5,8 @@
 #include "cli/cli.h"
 #include "server/server.h"
 
+#include <string.h>
+
 int cmd_run(int argc, char **argv)
 {
     struct cli_args args = {.config_file = CLI_CONFIG_FILE};
@@ -19,7 +21,7 @@ int cmd_run(int argc, char **argv)
         return CLI_BAD_CONFIG;
     }
     log_setup(config->log_level, config->log_format);
-    code = server_run(config) == 0 ? CLI_OK : CLI_FAILURE;
-    config_destroy(config);
-    return code;
+    const char *file =
+        strcmp(args.config_file, "-") == 0 ? NULL : args.config_file;
+    return server_run(file, config) == 0 ? CLI_OK : CLI_FAILURE;
 }

@@ -1,6 +1,7 @@
 /*
  * dotstub version: of itself, and of the libraries it runs with.
  */
+#include "admin/json_report.h"
 #include "cli/cli.h"
 #include "net/loop.h"
 #include "server/server.h"
@@ -19,8 +20,10 @@ int cmd_version(int argc, char **argv)
     if (code != -1) {
         return code;
     }
-    printf("dotstub %s (libuv %s, Mbed TLS %s, libcyaml %s, libyaml %s)\n",
+    printf("dotstub %s (libuv %s, Mbed TLS %s, libcyaml %s, libyaml %s, "
+           "Jansson %s)\n",
            server_version(), net_library_version(), tls_library_version(),
-           config_cyaml_version(), config_yaml_version());
+           config_cyaml_version(), config_yaml_version(),
+           json_library_version());
     return cli_end_output();
 }
