@@ -34,17 +34,19 @@ size_t sim_clients_question(struct sim_clients *c, uint16_t id, uint8_t *out,
 
 /* ---- UDP ---- */
 
-static void on_answer(void *arg, struct span data,
-                      const struct net_udp_path *path)
+static void on_answers(void *arg, const struct net_udp_datagram *batch,
+                       size_t count)
 {
     struct udp_client *u = arg;
     struct addr from;
 
-    net_udp_path_peer(path, &from);
-    if (!addr_equal(&from, &u->all->target)) {
-        sim_ledger_fault(u->all->ledger, "an answer from another address");
+    for (size_t i = 0; i < count; i++) {
+        net_udp_path_peer(batch[i].path, &from);
+        if (!addr_equal(&from, &u->all->target)) {
+            sim_ledger_fault(u->all->ledger, "an answer from another address");
+        }
+        sim_ledger_answer(u->all->ledger, &u->queries, batch[i].data);
     }
-    sim_ledger_answer(u->all->ledger, &u->queries, data);
 }
 
 static bool is_id_in_use(const struct udp_client *u, uint16_t id)
@@ -127,7 +129,7 @@ void sim_clients_start(struct sim_clients *c)
         addr.port = 0;
         u->all = c;
         list_init(&u->queries);
-        int err = net_udp_open(c->loop, &addr, false, 1 << 20, on_answer, u,
+        int err = net_udp_open(c->loop, &addr, false, 1 << 20, on_answers, u,
                                NULL, &u->socket);
         assert(err == 0);
         (void)err;

@@ -50,6 +50,10 @@ void sim_clients_finish(struct sim_clients *c);
 void sim_clients_arrive_tcp(struct sim_clients *c);
 void sim_clients_finish_tcp(struct sim_clients *c);
 
+/* From now on the program may have no file for a TCP client: none is sure of
+ * its answers, those that are there included. */
+void sim_clients_may_be_refused(struct sim_clients *c);
+
 /* The next question: its length in out (at least 300 octets), and the EDNS
  * size it announces. */
 size_t sim_clients_question(struct sim_clients *c, uint16_t id, uint8_t *out,

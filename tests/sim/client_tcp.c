@@ -295,3 +295,19 @@ void sim_clients_finish_tcp(struct sim_clients *c)
         client_close(LIST_FIRST(&c->tcp, struct tcp_client, node), true);
     }
 }
+
+void sim_clients_may_be_refused(struct sim_clients *c)
+{
+    c->may_be_refused = true;
+    if (c->tcp.next == NULL) {
+        return; /* they have not started */
+    }
+    LIST_EACH (node, &c->tcp) {
+        struct tcp_client *t = CONTAINER_OF(node, struct tcp_client, node);
+        LIST_EACH (query, &t->queries) {
+            struct sim_query *q = CONTAINER_OF(query, struct sim_query, node);
+            q->is_excused = true;
+            q->is_client_slow = true;
+        }
+    }
+}

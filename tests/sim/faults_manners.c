@@ -17,15 +17,21 @@ static unsigned share(struct sim_run *r)
 
 /* ---- connections that end ---- */
 
+/* Some tell it (RFC 7828). */
 BEGIN(idle_close)
 {
-    s->manners.idle_close_ms = between(r, 200, 5000);
+    s->manners.idle_close_ms = sim_chance(r->world, 30)
+                                   ? between(r, 200, 2000)
+                                   : between(r, 2000, 10000);
+    s->manners.tells_idle = sim_chance(r->world, 50);
+    sim_run_surprise(r, s);
 }
 
 END(idle_close)
 {
     (void)r;
     s->manners.idle_close_ms = 0;
+    s->manners.tells_idle = false;
 }
 
 /* Not fewer than a healthy program can live with: between two connections is
@@ -33,12 +39,25 @@ END(idle_close)
 BEGIN(close_after)
 {
     s->manners.close_after = r->clients.burst > 3 ? 120 : between(r, 30, 120);
+    sim_run_surprise(r, s);
 }
 
 END(close_after)
 {
     (void)r;
     s->manners.close_after = 0;
+}
+
+BEGIN(age_close)
+{
+    s->manners.age_close_ms = between(r, 1000, 10000);
+    sim_run_surprise(r, s);
+}
+
+END(age_close)
+{
+    (void)r;
+    s->manners.age_close_ms = 0;
 }
 
 BEGIN(die_anywhere)
@@ -230,7 +249,7 @@ END(wrong_name)
 
 BEGIN(version_12)
 {
-    (void)r;
+    sim_run_surprise(r, s);
     s->identity.version = 12;
     sim_server_close_all(s, false);
 }
@@ -243,7 +262,7 @@ END(version_12)
 
 BEGIN(no_tickets)
 {
-    (void)r;
+    sim_run_surprise(r, s);
     s->identity.tickets = 0;
     sim_server_close_all(s, false);
 }
@@ -257,16 +276,27 @@ END(no_tickets)
 /* ---- the table ---- */
 
 const struct fault faults_manners[] = {
-    ROW(idle_close, FAULT_HARMLESS),   ROW(close_after, FAULT_HARMLESS),
-    ROW(die_anywhere, FAULT_SERVER),   ROW(mute, FAULT_SERVER),
-    ROW(deaf, FAULT_SERVER),           ROW(slow_start, FAULT_SERVER),
-    ROW(slow_answers, FAULT_SERVER),   ROW(dropped_answers, FAULT_SERVER),
-    ROW(dribble, FAULT_SERVER),        ROW(duplicates, FAULT_SERVER),
-    ROW(unasked, FAULT_SERVER),        ROW(wrong_id, FAULT_SERVER),
-    ROW(wrong_question, FAULT_SERVER), ROW(garbage, FAULT_SERVER),
-    ROW(cut_frames, FAULT_SERVER),     ROW(error_answers, FAULT_SERVER),
-    ROW(expired, FAULT_SERVER),        ROW(untrusted, FAULT_SERVER),
-    ROW(wrong_name, FAULT_SERVER),     ROW(version_12, FAULT_HARMLESS),
+    ROW(idle_close, FAULT_HARMLESS),
+    ROW(close_after, FAULT_HARMLESS),
+    ROW(age_close, FAULT_HARMLESS),
+    ROW(die_anywhere, FAULT_SERVER),
+    ROW(mute, FAULT_SERVER),
+    ROW(deaf, FAULT_SERVER),
+    ROW(slow_start, FAULT_SERVER),
+    ROW(slow_answers, FAULT_SERVER),
+    ROW(dropped_answers, FAULT_SERVER),
+    ROW(dribble, FAULT_SERVER),
+    ROW(duplicates, FAULT_SERVER),
+    ROW(unasked, FAULT_SERVER),
+    ROW(wrong_id, FAULT_SERVER),
+    ROW(wrong_question, FAULT_SERVER),
+    ROW(garbage, FAULT_SERVER),
+    ROW(cut_frames, FAULT_SERVER),
+    ROW(error_answers, FAULT_SERVER),
+    ROW(expired, FAULT_SERVER),
+    ROW(untrusted, FAULT_SERVER),
+    ROW(wrong_name, FAULT_SERVER),
+    ROW(version_12, FAULT_HARMLESS),
     ROW(no_tickets, FAULT_HARMLESS),
 };
 

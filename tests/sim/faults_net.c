@@ -144,7 +144,7 @@ static bool freeze(struct sim_run *r)
     }
     r->ledger.frozen_from_us = r->world->now_us;
     r->ledger.frozen_to_us = r->world->now_us + duration_us;
-    sim_loop_freeze(r->program_loop, duration_us, sim_chance(r->world, 50));
+    sim_program_freeze(&r->program, duration_us, sim_chance(r->world, 50));
     return true;
 }
 
@@ -170,15 +170,15 @@ BEGIN(suspend)
 BEGIN(no_files)
 {
     (void)s;
-    sim_loop_limit_streams(r->program_loop, between(r, 1, 6));
-    r->clients.may_be_refused = true;
+    sim_program_limit_streams(&r->program, between(r, 1, 6));
+    sim_clients_may_be_refused(&r->clients);
     r->program_troubles++;
 }
 
 END(no_files)
 {
     (void)s;
-    sim_loop_limit_streams(r->program_loop, 0);
+    sim_program_limit_streams(&r->program, 0);
     r->program_troubles--;
     r->program_sound_since_us = r->world->now_us;
 }

@@ -106,7 +106,7 @@ static bool may_still_come(const struct sim_query *q)
 
     return (is_frozen(q) &&
             l->world->now_us < l->frozen_to_us + l->deadline_us) ||
-           (q->is_client_slow && age_us < l->deadline_us + 4 * LINGER_US);
+           (q->is_client_slow && age_us < l->deadline_us + 10 * LINGER_US);
 }
 
 static void on_verdict(struct sim_event *e)

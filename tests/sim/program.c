@@ -8,17 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-void sim_program_init(struct sim_program *p, struct net_loop *loop)
+enum { LETTERS_US = 1000 /* letters between workers arrive in this time */ };
+
+static void must(int err, const char *what)
 {
-    *p = (struct sim_program){.loop = loop};
+    if (err != 0) {
+        fprintf(stderr, "sim: %s failed with %d\n", what, err);
+        abort();
+    }
+}
+
+void sim_program_init(struct sim_program *p, unsigned workers)
+{
+    *p = (struct sim_program){0};
     p->listen = (struct addr){.ip = {127, 0, 0, 1}, .family = 4, .port = 53};
     p->config = (struct config){
         .listen = &p->listen,
         .listen_count = 1,
-        .servers = p->servers,
-        .workers = 1,
-        .strategy = CONFIG_FAILOVER,
-        .race_width = 2,
+        .pool.servers = p->servers,
+        .workers = workers,
+        .pool.strategy = CONFIG_FAILOVER,
+        .pool.race_width = 2,
         .query_timeout_ms = 4000,
         .connect_timeout_ms = 2000,
         .answer_timeout_ms = 1500,
@@ -30,6 +40,10 @@ void sim_program_init(struct sim_program *p, struct net_loop *loop)
         .padding_block = 128,
         .max_udp_size = 1232,
         .udp_buffer = 64 * 1024 * 1024, /* nothing overflows in a freeze */
+        .warm_for_ms = 600000,
+        .hedge_budget_percent = 3,
+        .hedge_min_ms = 10,
+        .hedge_max_ms = 1000,
         .tcp_idle_timeout_ms = 10000,
         .tcp_max_clients = 1000,
         .tcp_max_clients_per_address = 100,
@@ -43,12 +57,15 @@ void sim_program_init(struct sim_program *p, struct net_loop *loop)
         .serve_stale_ms = 24 * 3600 * 1000,
         .stale_answer_after_ms = 1800,
     };
+    for (unsigned i = 0; i < workers; i++) {
+        must(net_loop_create(&p->workers[i].loop), "loop");
+    }
 }
 
 void sim_program_add(struct sim_program *p, const struct sim_server *s,
                      bool is_pinned)
 {
-    size_t i = p->config.server_count++;
+    size_t i = p->config.pool.server_count++;
     struct config_server *c = &p->servers[i];
     char text[ADDR_TEXT_MAX];
 
@@ -66,12 +83,32 @@ void sim_program_add(struct sim_program *p, const struct sim_server *s,
     };
 }
 
-static void must(int err, const char *what)
+static void share(struct sim_program *p)
 {
-    if (err != 0) {
-        fprintf(stderr, "sim: %s failed with %d\n", what, err);
-        abort();
-    }
+    uint8_t seed[RESOLVER_SEED_LEN];
+
+    net_random(p->workers[0].loop, seed, sizeof(seed));
+    must(
+        resolver_shared_create(&p->config, p->config.workers, seed, &p->shared),
+        "shared");
+}
+
+static void worker_start(struct sim_program *p, struct sim_worker *w)
+{
+    char why[256] = "";
+
+    must(upstream_pool_create(w->loop, &p->config, &p->config.pool, p->trust,
+                              &w->pool),
+         "pool");
+    const struct resolver_setup setup = {
+        .config = &p->config,
+        .pools = &w->pool,
+        .pool_count = 1,
+    };
+    must(resolver_create(w->loop, &setup, p->shared, &w->resolver), "resolver");
+    must(listener_open(w->loop, &p->config, w->resolver, p->config.workers > 1,
+                       &w->listener, why, sizeof(why)),
+         why);
 }
 
 void sim_program_start(struct sim_program *p)
@@ -79,34 +116,73 @@ void sim_program_start(struct sim_program *p)
     char why[256] = "";
 
     must(tls_trust_load(NULL, NULL, &p->trust, why, sizeof(why)), "trust");
-    must(upstream_pool_create(p->loop, &p->config, p->trust, &p->pool), "pool");
-    if (p->config.cache_size > 0) {
-        uint8_t seed[16];
-        net_random(p->loop, seed, sizeof(seed));
-        must(resolver_shared_create(&p->config, 1, seed, &p->shared), "cache");
+    if (p->config.cache_size > 0 || p->config.workers > 1) {
+        share(p);
     }
-    must(resolver_create(p->loop, &p->config, p->pool, p->shared, &p->resolver),
-         "resolver");
-    must(listener_open(p->loop, &p->config, p->resolver, false, &p->listener,
-                       why, sizeof(why)),
-         why);
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        worker_start(p, &p->workers[i]);
+    }
+}
+
+void sim_program_freeze(struct sim_program *p, uint64_t duration_us,
+                        bool is_clock_stopped)
+{
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        sim_loop_freeze(p->workers[i].loop, duration_us, is_clock_stopped);
+    }
+}
+
+void sim_program_limit_streams(struct sim_program *p, size_t max)
+{
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        sim_loop_limit_streams(p->workers[i].loop, max);
+    }
+}
+
+struct upstream_stats sim_program_stats(const struct sim_program *p)
+{
+    struct upstream_stats sum = {0};
+
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        const struct upstream_stats *u =
+            upstream_pool_stats(p->workers[i].pool);
+        sum.requests += u->requests;
+        sum.sent += u->sent;
+        sum.waited += u->waited;
+        sum.dials += u->dials;
+        sum.resumed += u->resumed;
+    }
+    return sum;
+}
+
+uint64_t sim_program_followed(const struct sim_program *p)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        sum += resolver_stats(p->workers[i].resolver)->followed;
+    }
+    return sum;
 }
 
 static void on_drained(void *arg)
 {
-    struct sim_program *p = arg;
-    p->is_drained = true;
+    struct sim_worker *w = arg;
+    w->is_drained = true;
 }
 
 static void on_sigterm(void *arg)
 {
-    struct sim_program *p = arg;
-    listener_drain(p->listener, on_drained, p);
+    struct sim_worker *w = arg;
+    listener_drain(w->listener, on_drained, w);
 }
 
 void sim_program_drain(struct sim_program *p)
 {
-    must(net_loop_post(p->loop, on_sigterm, p), "post");
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        must(net_loop_post(p->workers[i].loop, on_sigterm, &p->workers[i]),
+             "post");
+    }
 }
 
 static void must_be_zero(struct sim_ledger *l, size_t count, const char *what)
@@ -116,27 +192,45 @@ static void must_be_zero(struct sim_ledger *l, size_t count, const char *what)
     }
 }
 
-void sim_program_finish(struct sim_program *p, struct sim_ledger *l)
+static void check_drained(const struct sim_worker *w, struct sim_ledger *l)
 {
-    if (!p->is_drained) {
+    if (!w->is_drained) {
         sim_ledger_fault(l, "the drain did not end");
+        return;
     }
-    if (p->is_drained) {
-        must_be_zero(l, listener_pending(p->listener), "clients' queries");
-        must_be_zero(l, listener_tcp_clients(p->listener), "TCP clients");
-        must_be_zero(l, resolver_pending(p->resolver), "resolver queries");
-        must_be_zero(l, upstream_pool_pending(p->pool), "upstream requests");
-    }
-    listener_destroy(p->listener);
-    resolver_destroy(p->resolver);
-    resolver_shared_destroy(p->shared);
-    upstream_pool_destroy(p->pool);
-    tls_trust_release(p->trust);
-    must_be_zero(l, sim_loop_open_count(p->loop), "sockets");
-    if (!list_is_empty(&p->loop->deferred)) {
+    must_be_zero(l, listener_pending(w->listener), "clients' queries");
+    must_be_zero(l, listener_tcp_clients(w->listener), "TCP clients");
+    must_be_zero(l, resolver_pending(w->resolver), "resolver queries");
+    must_be_zero(l, upstream_pool_pending(w->pool), "upstream requests");
+}
+
+/* One after the other, as threads end: the others get what it still says. */
+static void worker_finish(struct sim_worker *w, struct sim_ledger *l)
+{
+    struct sim_world *world = w->loop->world;
+
+    check_drained(w, l);
+    listener_destroy(w->listener);
+    resolver_destroy(w->resolver);
+    upstream_pool_destroy(w->pool);
+    must_be_zero(l, sim_loop_open_count(w->loop), "sockets");
+    if (!list_is_empty(&w->loop->deferred)) {
         sim_ledger_fault(l, "work is deferred after the end");
     }
-    if (wheel_next_ms(&p->loop->wheel) != UINT64_MAX) {
+    if (wheel_next_ms(&w->loop->wheel) != UINT64_MAX) {
         sim_ledger_fault(l, "a timer runs after the end");
+    }
+    sim_world_run_until(world, world->now_us + LETTERS_US);
+}
+
+void sim_program_finish(struct sim_program *p, struct sim_ledger *l)
+{
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        worker_finish(&p->workers[i], l);
+    }
+    resolver_shared_destroy(p->shared);
+    tls_trust_release(p->trust);
+    for (unsigned i = 0; i < p->config.workers; i++) {
+        net_loop_destroy(p->workers[i].loop);
     }
 }

@@ -14,39 +14,16 @@ enum {
     WARM_US = 2 * SECOND_US,    /* the program starts, nobody asks */
     FAULTS_US = 36 * SECOND_US, /* faults begin in this time */
     CALM_US = 12 * SECOND_US,   /* all is well again; clients go on asking */
-    WATCH_US = 20000,
-    MARGIN_US = 40000, /* the answer's way, and turns of the loop */
-    SETTLE_US = 500000 /* after connect_timeout: a server is found again */
+    MARGIN_US = 40000           /* the answer's way, and turns of the loop */
 };
 
 /* ---- health ---- */
-
-static uint64_t settle_us(const struct sim_run *r)
-{
-    return (uint64_t)r->program.config.connect_timeout_ms * 1000 + SETTLE_US;
-}
-
-static bool is_hopeless(void *arg, uint64_t from_us, uint64_t to_us)
-{
-    struct sim_run *r = arg;
-    uint64_t settled_us = from_us - settle_us(r);
-
-    (void)to_us;
-    if (r->program_troubles > 0 || r->program_sound_since_us > settled_us) {
-        return true;
-    }
-    for (unsigned i = 0; i < r->server_count; i++) {
-        if (r->troubles[i] == 0 && r->healthy_since_us[i] <= settled_us) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static void trouble(struct sim_run *r, unsigned server, bool is_begin)
 {
     if (is_begin) {
         r->troubles[server]++;
+        r->trouble_since_us[server] = r->world->now_us;
     } else {
         r->troubles[server]--;
         r->healthy_since_us[server] = r->world->now_us;
@@ -257,8 +234,8 @@ static void vary_config(struct sim_run *r)
     struct sim_world *w = r->world;
     struct config *c = &r->program.config;
 
-    c->strategy = (enum config_strategy)sim_between(w, 0, 3);
-    c->race_width = sim_between(w, 2, 3);
+    c->pool.strategy = (enum config_strategy)sim_between(w, 0, 3);
+    c->pool.race_width = sim_between(w, 2, 3);
     c->connections_per_server = sim_between(w, 1, 4);
     c->max_udp_size =
         sim_chance(w, 70) ? 1232 : (uint16_t)sim_between(w, 512, 4096);
@@ -275,10 +252,27 @@ static void vary_config(struct sim_run *r)
         c->cache_size = 1 << sim_between(w, 17, 20);
         c->serve_stale_ms = sim_chance(w, 70) ? 3600 * 1000 : 0;
     }
+    if (sim_chance(w, 30)) {
+        c->hedge_budget_percent = sim_between(w, 0, 100);
+    }
     if (sim_chance(w, 20)) {
         c->tcp_max_queries_per_client = sim_between(w, 1, 8);
         c->tcp_max_unread = 16384;
     }
+}
+
+/* One in three runs has several: they are asked the same more often. */
+static unsigned worker_count(const struct sim_run *r)
+{
+    return r->seed % 3 != 0 ? 1 : 2 + r->seed / 3 % (SIM_WORKERS_MAX - 1);
+}
+
+static unsigned common_percent(const struct config *c)
+{
+    if (c->workers > 1) {
+        return 60;
+    }
+    return c->cache_size > 0 ? 30 : 10;
 }
 
 static void prepare(struct sim_run *r)
@@ -286,14 +280,14 @@ static void prepare(struct sim_run *r)
     struct sim_world *w = r->world;
 
     w->is_chunking = sim_chance(w, 30);
-    sim_program_init(&r->program, r->program_loop);
+    sim_program_init(&r->program, worker_count(r));
     unsigned count = sim_between(w, 1, SIM_SERVERS_MAX);
     for (unsigned i = 0; i < count; i++) {
         add_server(r);
     }
     vary_config(r);
     sim_ledger_init(&r->ledger, w);
-    r->ledger.is_hopeless = is_hopeless;
+    r->ledger.is_hopeless = sim_run_is_hopeless;
     r->ledger.arg = r;
     r->ledger.is_verbose = r->is_verbose;
     if (r->program.config.cache_size > 0) {
@@ -313,7 +307,7 @@ static void prepare(struct sim_run *r)
         .rude_percent = 20,
         .burst = sim_between(w, 1, 3),
         .noise_percent = 1,
-        .common_percent = r->program.config.cache_size > 0 ? 30 : 10,
+        .common_percent = common_percent(&r->program.config),
         .is_tcp_held_up = r->program.config.tcp_max_queries_per_client < 16,
     };
 }
@@ -329,32 +323,16 @@ static void print_cast(const struct sim_run *r)
 {
     const struct config *c = &r->program.config;
 
-    printf("%u servers, strategy %d, %u connections of %u queries, idle %u "
-           "ms; a query each %u us, bursts of %u\n",
-           r->server_count, (int)c->strategy, c->connections_per_server,
-           c->queries_per_connection, c->upstream_idle_ms, r->clients.gap_us,
-           r->clients.burst);
+    printf("%u workers, %u servers, strategy %d, %u connections of %u "
+           "queries, idle %u ms; a query each %u us, bursts of %u\n",
+           c->workers, r->server_count, (int)c->pool.strategy,
+           c->connections_per_server, c->queries_per_connection,
+           c->upstream_idle_ms, r->clients.gap_us, r->clients.burst);
     for (unsigned i = 0; i < r->server_count; i++) {
         printf("server %u: %u us away, answers in %u us + %u\n", i,
                r->servers[i]->link->delay_us, r->servers[i]->latency_us,
                r->servers[i]->latency_jitter_us);
     }
-}
-
-/* Every now and then: has a query waited for a connection though, all the
- * time, there was a server to have one with? */
-static void on_watch(struct sim_event *e)
-{
-    struct sim_run *r = CONTAINER_OF(e, struct sim_run, watch);
-    uint64_t waited = upstream_pool_stats(r->program.pool)->waited;
-    uint64_t now_us = r->world->now_us;
-
-    if (!is_hopeless(r, now_us - WATCH_US, now_us) &&
-        !sim_ledger_was_frozen(&r->ledger)) {
-        r->waited_in_vain += waited - r->waited;
-    }
-    r->waited = waited;
-    sim_event_in(r->world, e, WATCH_US);
 }
 
 static void act(struct sim_run *r)
@@ -365,8 +343,7 @@ static void act(struct sim_run *r)
     run_for(r, 1); /* faults that are there before the program */
     sim_program_start(&r->program);
     run_for(r, WARM_US);
-    sim_event_init(&r->watch, on_watch);
-    sim_event_in(r->world, &r->watch, 0);
+    sim_run_watch(r);
     sim_clients_start(&r->clients);
     run_for(r, FAULTS_US);
     end_all(r);
@@ -405,7 +382,7 @@ static void wind_up(struct sim_run *r)
 
 static void report(struct sim_run *r, struct sim_result *out)
 {
-    const struct upstream_stats *u = upstream_pool_stats(r->program.pool);
+    const struct upstream_stats u = sim_program_stats(&r->program);
     struct sim_ledger *l = &r->ledger;
 
     out->asked = l->asked;
@@ -413,11 +390,18 @@ static void report(struct sim_run *r, struct sim_result *out)
     out->servfail = l->servfail;
     out->truncated = l->truncated;
     out->excused = l->excused;
-    out->sent = u->sent;
-    out->extra = u->sent > u->requests ? u->sent - u->requests : 0;
+    out->sent = u.sent;
+    out->extra = u.sent > u.requests ? u.sent - u.requests : 0;
     out->waited = r->waited_in_vain;
-    out->dials = u->dials;
-    out->resumed = u->resumed;
+    if (r->waited_in_vain > 0) {
+        sim_ledger_fault(l,
+                         "%llu queries waited for a handshake though a "
+                         "server in use was there all the time",
+                         (unsigned long long)r->waited_in_vain);
+    }
+    out->dials = u.dials;
+    out->resumed = u.resumed;
+    out->followed = sim_program_followed(&r->program);
     out->p99_us = sim_ledger_percentile(l, 99);
     out->worst_us = sim_ledger_percentile(l, 100);
 }
@@ -429,7 +413,6 @@ static void clear(struct sim_run *r, struct sim_result *out)
     for (unsigned i = 0; i < r->server_count; i++) {
         sim_server_destroy(r->servers[i]);
     }
-    net_loop_destroy(r->program_loop);
     net_loop_destroy(r->peers_loop);
     out->faults = r->ledger.faults;
     memcpy(out->fault, r->ledger.fault, sizeof(out->fault));
@@ -461,8 +444,7 @@ bool sim_run(uint64_t seed, const char *scenario, bool is_verbose,
     *r = (struct sim_run){.seed = seed, .is_verbose = is_verbose};
     *out = (struct sim_result){0};
     r->world = sim_world_create(seed);
-    if (net_loop_create(&r->program_loop) != 0 ||
-        net_loop_create(&r->peers_loop) != 0) {
+    if (net_loop_create(&r->peers_loop) != 0) {
         abort();
     }
     uint64_t start_us = r->world->now_us;

@@ -36,6 +36,7 @@ struct sim_result {
     uint64_t trace;
     uint64_t asked, right, servfail, truncated, excused, faults;
     uint64_t sent, extra, dials, resumed;
+    uint64_t followed; /* questions that another worker asked */
     uint64_t waited; /* requests without a connection, with a healthy server */
     uint32_t p99_us, worst_us;
     uint64_t simulated_us, events;
@@ -45,12 +46,17 @@ struct sim_result {
 struct sim_run {
     uint64_t seed;
     struct sim_world *world;
-    struct net_loop *program_loop, *peers_loop;
+    struct net_loop *peers_loop;
     struct sim_program program;
     struct sim_server *servers[SIM_SERVERS_MAX];
     unsigned server_count;
     unsigned troubles[SIM_SERVERS_MAX];         /* faults that are on */
     uint64_t healthy_since_us[SIM_SERVERS_MAX]; /* valid without troubles */
+    uint64_t trouble_since_us[SIM_SERVERS_MAX]; /* valid with */
+    uint64_t ended[SIM_SERVERS_MAX];  /* connections, as of the last look … */
+    unsigned habits[SIM_SERVERS_MAX]; /* … since it behaves as it does */
+    uint64_t surprise_us[SIM_SERVERS_MAX]; /* when it last ended one in a way
+                                              that could not be foreseen */
     unsigned program_troubles;
     uint64_t program_sound_since_us;
     struct sim_plan plans[SIM_PLANS_MAX];
@@ -63,6 +69,19 @@ struct sim_run {
     uint64_t waited_in_vain; /* … while a server was healthy */
     bool is_verbose;
 };
+
+/* ---- health.c ---- */
+
+/* Was no server able to answer all the time (a sim_ledger_hopeless_fn)? */
+bool sim_run_is_hopeless(void *arg, uint64_t from_us, uint64_t to_us);
+
+/* Count, from now on, queries that wait for a handshake and need not. */
+void sim_run_watch(struct sim_run *r);
+
+/* s begins to end connections in another way, or ends all of them. */
+void sim_run_surprise(struct sim_run *r, const struct sim_server *s);
+
+/* ---- run.c ---- */
 
 /*
  * Run one. scenario: NULL (two faults and more are taken by the seed), or

@@ -29,7 +29,7 @@ struct server_conn {
     struct buf wire; /* to be dribbled out */
     struct sim_event dribble;
     struct sim_event flight; /* the late answer to HELLO */
-    struct sim_event idle;
+    struct sim_event idle, age;
     struct list replies;
     uint64_t queries, sent;
     bool is_leaving; /* when what was asked is answered */
@@ -63,6 +63,7 @@ static void conn_close(struct server_conn *c, bool is_reset)
     sim_event_cancel(w, &c->dribble);
     sim_event_cancel(w, &c->flight);
     sim_event_cancel(w, &c->idle);
+    sim_event_cancel(w, &c->age);
     if (is_reset) {
         net_stream_reset(c->stream);
     } else {
@@ -264,6 +265,9 @@ static void answer(struct server_conn *c, struct span query,
     size_t len = sim_chance(w, m->refused)
                      ? zone_error(query, q, m->rcode, message)
                      : zone_answer(query, q, message);
+    if (m->tells_idle && q->has_keepalive) {
+        len = zone_add_keepalive(message, len, m->idle_close_ms / 100);
+    }
     if (sim_chance(w, m->unasked)) {
         reply_unasked(c, message, len);
     }
@@ -309,14 +313,26 @@ static void take_plain(struct server_conn *c)
         take_query(c, message);
         buf_consume(&c->plain, used);
         c->is_leaving = is_too_many(c);
+        c->server->stats.ended += c->is_leaving;
     }
 }
 
 /* ---- a connection ---- */
 
+static void end_by_habit(struct server_conn *c)
+{
+    c->server->stats.ended += !c->has_left;
+    conn_goodbye(c);
+}
+
 static void on_idle(struct sim_event *e)
 {
-    conn_goodbye(CONTAINER_OF(e, struct server_conn, idle));
+    end_by_habit(CONTAINER_OF(e, struct server_conn, idle));
+}
+
+static void on_age(struct sim_event *e)
+{
+    end_by_habit(CONTAINER_OF(e, struct server_conn, age));
 }
 
 static void on_flight(struct sim_event *e)
@@ -324,13 +340,10 @@ static void on_flight(struct sim_event *e)
     (void)conn_flush(CONTAINER_OF(e, struct server_conn, flight));
 }
 
-static void restart_idle(struct server_conn *c)
+static void arm(struct server_conn *c, struct sim_event *e, uint32_t ms)
 {
-    uint32_t idle_ms = c->server->manners.idle_close_ms;
-
-    if (idle_ms != 0) {
-        sim_event_in(c->server->loop->world, &c->idle,
-                     (uint64_t)idle_ms * 1000);
+    if (ms != 0) {
+        sim_event_in(c->server->loop->world, e, (uint64_t)ms * 1000);
     }
 }
 
@@ -352,17 +365,11 @@ static void take_octets(struct server_conn *c, struct span in)
         sim_event_in(s->loop->world, &c->flight, s->manners.handshake_us);
         return;
     }
-    restart_idle(c);
+    arm(c, &c->idle, s->manners.idle_close_ms);
     take_plain(c);
     if (conn_flush(c) && c->is_leaving && list_is_empty(&c->replies)) {
         conn_goodbye(c);
     }
-}
-
-static void on_connect(void *arg, int err)
-{
-    (void)arg;
-    (void)err;
 }
 
 static void on_read(void *arg, int err, struct span in)
@@ -376,7 +383,7 @@ static void on_read(void *arg, int err, struct span in)
     }
 }
 
-static const struct net_stream_events events = {on_connect, on_read, NULL};
+static const struct net_stream_events events = {.on_read = on_read};
 
 static void on_accept(void *arg, struct net_stream *stream,
                       const struct addr *peer)
@@ -396,7 +403,9 @@ static void on_accept(void *arg, struct net_stream *stream,
     sim_event_init(&c->idle, on_idle);
     list_init(&c->replies);
     list_push_back(&s->conns, &c->node);
-    restart_idle(c);
+    sim_event_init(&c->age, on_age);
+    arm(c, &c->idle, s->manners.idle_close_ms);
+    arm(c, &c->age, s->manners.age_close_ms);
     net_stream_attach(stream, &events, c);
 }
 

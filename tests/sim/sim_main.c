@@ -2,10 +2,12 @@
  * sim_dotstub: runs of the whole program on simulated time, network and TLS.
  *
  *   sim_dotstub [--seeds N] [--seed S] [--scenario FAULT[+FAULT…]] [--verbose]
+ *   sim_dotstub --day [--seed S]
  *
  * Seeds S .. S + N - 1 (200 from 1). A run that breaks the invariant is
  * printed with the command that repeats it; the exit code is then 1.
  */
+#include "day.h"
 #include "faults.h"
 #include "run.h"
 
@@ -28,13 +30,13 @@ enum {
 struct options {
     uint64_t seed, seeds;
     const char *scenario; /* NULL: by the seed */
-    bool is_verbose, is_per_run;
+    bool is_verbose, is_per_run, is_day;
 };
 
 struct total {
     uint64_t runs, failed;
     uint64_t asked, right, servfail, truncated, excused;
-    uint64_t sent, extra, waited, dials, resumed, events;
+    uint64_t sent, extra, waited, dials, resumed, followed, events;
     double simulated_s;
     uint32_t p99_us, worst_us; /* of the worst run */
 };
@@ -72,6 +74,8 @@ static bool parse(int argc, char **argv, struct options *o)
         if (strcmp(argv[i], "--verbose") == 0) {
             o->is_verbose = true;
             o->is_per_run = true;
+        } else if (strcmp(argv[i], "--day") == 0) {
+            o->is_day = true;
         } else if (strcmp(argv[i], "--runs") == 0) {
             o->is_per_run = true;
         } else if (i + 1 >= argc || !take_option(o, argv[i], argv[i + 1])) {
@@ -97,6 +101,7 @@ static void add(struct total *t, const struct sim_result *r)
     t->waited += r->waited;
     t->dials += r->dials;
     t->resumed += r->resumed;
+    t->followed += r->followed;
     t->events += r->events;
     t->simulated_s += (double)r->simulated_us / 1e6;
     t->p99_us = r->p99_us > t->p99_us ? r->p99_us : t->p99_us;
@@ -141,8 +146,8 @@ static void print_total(const struct total *t)
            t->asked, t->right, t->servfail, t->truncated, t->excused);
     printf("upstream queries %" PRIu64 " (%" PRIu64 " extra), without a "
            "connection though a server was healthy %" PRIu64 ", dials %" PRIu64
-           " (%" PRIu64 " resumed)\n",
-           t->sent, t->extra, t->waited, t->dials, t->resumed);
+           " (%" PRIu64 " resumed), asked by another worker %" PRIu64 "\n",
+           t->sent, t->extra, t->waited, t->dials, t->resumed, t->followed);
     printf("worst run: p99 %.1f ms, worst %.1f ms\n", t->p99_us / 1e3,
            t->worst_us / 1e3);
 }
@@ -187,6 +192,36 @@ static bool is_growing(uint64_t run, size_t *baseline)
     return used > *baseline + GROWTH_MAX;
 }
 
+/* Days of browsing; a fault is an answer that was wrong, missing or late. */
+static int run_days(uint64_t seed)
+{
+    static const struct {
+        uint32_t idle_ms;
+        bool is_told;
+    } days[] = {{2000, false}, {10000, false}, {10000, true}, {30000, false}};
+    uint64_t faults = 0;
+
+    for (size_t i = 0; i < COUNT_OF(days); i++) {
+        struct sim_day d;
+        sim_day_run(seed, days[i].idle_ms, days[i].is_told, &d);
+        faults += d.faults + d.night_dials;
+        printf("idle limit %u s%s: %" PRIu64 " queries, %" PRIu64
+               " handshakes (%" PRIu64 " resumed), %.1f queries each, %" PRIu64
+               " waited; p50 %.1f, p99 %.1f, worst %.1f ms; %" PRIu64
+               " dials at night, %" PRIu64 " faults\n",
+               days[i].idle_ms / 1000, days[i].is_told ? " (told)" : "",
+               d.queries, d.handshakes, d.resumed,
+               (double)d.queries / (double)d.handshakes, d.waited,
+               d.p50_us / 1e3, d.p99_us / 1e3, d.worst_us / 1e3, d.night_dials,
+               d.faults);
+        printf("  connecting when a query comes: %" PRIu64
+               " handshakes, %.1f queries each, %" PRIu64 " waited\n",
+               d.lazy_handshakes, (double)d.queries / (double)d.lazy_handshakes,
+               d.lazy_waited);
+    }
+    return faults > 0;
+}
+
 int main(int argc, char **argv)
 {
     struct options o;
@@ -201,6 +236,10 @@ int main(int argc, char **argv)
         o.seeds = o.seed == 1 ? 200 : 1;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (o.is_day) {
+        log_setup(o.is_verbose ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
+        return run_days(o.seed);
+    }
     signal(SIGALRM, on_stuck);
     log_setup(o.is_verbose ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
     for (uint64_t i = 0; i < o.seeds; i++) {

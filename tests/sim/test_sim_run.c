@@ -40,6 +40,23 @@ static void a_scenario_is_known_by_name(void **state)
     assert_false(sim_run(3, "no_such_fault", false, &r));
 }
 
+/* Every third seed has several workers, which share what they ask. */
+static void workers_share(void **state)
+{
+    struct sim_result r;
+    uint64_t followed = 0;
+
+    (void)state;
+    assert_true(sim_run(4, "slow_answers", false, &r));
+    assert_int_equal(r.followed, 0);
+    for (uint64_t seed = 3; seed <= 27; seed += 3) {
+        assert_true(sim_run(seed, "slow_answers", false, &r));
+        assert_int_equal(r.faults, 0);
+        followed += r.followed;
+    }
+    assert_true(followed > 0); /* how many is for the seeds to say */
+}
+
 static bool never(void *arg, uint64_t from_us, uint64_t to_us)
 {
     (void)arg;
@@ -99,6 +116,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_seed_gives_a_run),
         cmocka_unit_test(a_scenario_is_known_by_name),
+        cmocka_unit_test(workers_share),
         cmocka_unit_test(faults_are_found),
     };
     log_setup(LOG_ERROR, LOG_TEXT);

@@ -186,6 +186,20 @@ size_t zone_answer(struct span query, const struct dns_query *q, uint8_t *out)
     return at + (q->opt.is_present ? put_opt(out + at) : 0);
 }
 
+size_t zone_add_keepalive(uint8_t *message, size_t len, unsigned units)
+{
+    uint8_t *opt = message + len - OPT_LEN;
+
+    if (dns_get16(message + 10) == 0) {
+        return len;
+    }
+    dns_put16(opt + OPT_LEN - 2, 6); /* one option, of two octets */
+    dns_put16(opt + OPT_LEN, DNS_OPTION_KEEPALIVE);
+    dns_put16(opt + OPT_LEN + 2, 2);
+    dns_put16(opt + OPT_LEN + 4, units);
+    return len + 6;
+}
+
 /* ---- queries ---- */
 
 static size_t put_mixed_case(uint8_t *out, const char *text, uint64_t number)

@@ -60,4 +60,8 @@ enum zone_verdict zone_judge(struct span query, struct span answer,
 size_t zone_query(uint16_t id, int kind, uint64_t number, uint16_t type,
                   uint16_t edns_size, uint8_t *out);
 
+/* Put edns-tcp-keepalive (RFC 7828) into the OPT that ends an answer of ours.
+ * Returns the new length; the same when there is no OPT. */
+size_t zone_add_keepalive(uint8_t *message, size_t len, unsigned units);
+
 #endif
