@@ -2,6 +2,7 @@
 
 ca, leaf     a throw-away authority and a right certificate for dot.example
 serve        serve(script, leaf=..., **options) starts a scriptable DoT server
+plain        plain(behaviour, **options) starts a scriptable plain server
 dotstub      dotstub([servers], **config keys) starts the program under test
 
 What was started is stopped at the end of the test; logs are shown when it
@@ -14,7 +15,7 @@ import pytest
 
 sys.dont_write_bytecode = True
 
-from lib import behaviours, dotd  # noqa: E402
+from lib import behaviours, dotd, plaind  # noqa: E402
 from lib.certs import Authority  # noqa: E402
 from lib.dotstub import Dotstub, find_binary  # noqa: E402
 
@@ -54,6 +55,24 @@ def serve(request, leaf):
 
     def start(script=behaviours.serve, leaf=leaf, **options):
         server = dotd.Server(leaf, script, **options).start()
+        servers.append(server)
+        return server
+    yield start
+    errors = []
+    for server in servers:
+        server.stop()
+        errors += server.errors
+    if errors:
+        raise errors[0]
+
+
+@pytest.fixture
+def plain():
+    """Start a scriptable plain server."""
+    servers = []
+
+    def start(behaviour=plaind.answer, **options):
+        server = plaind.Server(behaviour, **options).start()
         servers.append(server)
         return server
     yield start

@@ -60,7 +60,7 @@ def test_query_longer_than_a_record(straight, size):
     if size < 65000:
         assert texts(got) == ['only4.example. A 192.0.2.4']
     still_serves(stub)
-    assert len(server.connections) == 1
+    assert len(server.connections) <= 2  # one, and the spare of an only server
     assert_no_connection_lost(stub)
 
 

@@ -1,4 +1,5 @@
 """Stale answers (RFC 8767): better than none, and never in place of one."""
+import subprocess
 import threading
 import time
 
@@ -11,7 +12,9 @@ from lib.cache import (AD, ON, RD, STALE, STALE_NXDOMAIN, STALE_TTL_S, asked,
                        dig, errors, is_stale, ttl, ttls, wait_gone,
                        wait_stale)
 from lib.client import query, texts
+from lib.dotstub import config_text, find_binary
 from lib.process import wait_until
+from lib.recorder import Table
 
 ONLY4 = ['only4.example. A 192.0.2.4']
 # Nobody waits by accident: a client of these tests gives up after 5 s.
@@ -133,7 +136,8 @@ def test_only_the_first_waits(expired):
     """Once a server was too slow, who asks next waits no more: ten in a row
     have their answers in half the time that they would wait."""
     stub, server, _ = holding(expired, 'only4.example',
-                              stale_answer_after='1s')
+                              stale_answer_after='1s',
+                              connections_per_server=1)
     assert is_stale(stub.udp('only4.example', edns=1232))
     end = time.monotonic() + 5
     for number in range(10):
@@ -284,3 +288,53 @@ def test_large_stale_answer(expired):
         assert stub.udp('size-20000.example', 'TXT').flags & dns.flags.TC
     server.down()
     assert is_stale(stub.tcp('size-20000.example', 'TXT', edns=1232))
+
+
+def short_lived(is_ill):
+    """A plain server: www.corp for a second, SERVFAIL once it is ill."""
+    def behave(query):
+        response = Table({'www.corp A': '192.0.2.9'}).respond(query.message)
+        for rrset in response.answer:
+            rrset.ttl = 1
+        if is_ill.is_set():
+            response.answer.clear()
+            response.set_rcode(dns.rcode.SERVFAIL)
+        return response
+    return behave
+
+
+@pytest.mark.parametrize('common, zone, is_given', [
+    ('1h', 0, False), ('1h', '1s', False), (0, '1h', True),
+    ('1s', '1h', True)])
+def test_a_zone_has_its_own_rule(serve, dotstub, plain, common, zone,
+                                 is_given):
+    """How long stale answers are given: the zone's rule, less or more than
+    the common one, and also right after a failure."""
+    is_ill = threading.Event()
+    public, corp = serve(), plain(short_lived(is_ill))
+    stub = dotstub([public], ready=[public], cache_size='1MiB',
+                   serve_stale=common, zones={
+                       'corp': {'servers': [corp.udp_entry],
+                                'serve_stale': zone}})
+    assert stub.udp('www.corp').answer
+    is_ill.set()
+    time.sleep(2.2)  # past the TTL, and a second more
+    for _ in range(3):
+        assert bool(stub.udp('www.corp').answer) == is_given
+
+
+def test_a_zone_that_is_not_cached_any_more(serve, dotstub, plain):
+    is_ill = threading.Event()
+    public, corp = serve(), plain(short_lived(is_ill))
+    zone = {'servers': [corp.udp_entry]}
+    stub = dotstub([public], ready=[public], cache_size='1MiB',
+                   zones={'corp': zone})
+    assert stub.udp('www.corp').answer
+    stub.values['zones'] = {'corp': {**zone, 'cache': False}}
+    stub.config_file.write_text(config_text(
+        {k: v for k, v in stub.values.items() if v is not None}))
+    subprocess.run([find_binary(), 'reload', '-c', stub.config_file],
+                   stdout=subprocess.DEVNULL, check=True)
+    is_ill.set()
+    time.sleep(1.2)  # past the TTL
+    assert stub.udp('www.corp').rcode() == dns.rcode.SERVFAIL

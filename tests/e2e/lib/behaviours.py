@@ -3,10 +3,11 @@
 Each is a coroutine of one connection, or a function that makes one.
 """
 import asyncio
+import time
 
 import dns.rcode
 
-from lib.dotd import frame, serve  # noqa: F401
+from lib.dotd import Gone, frame, serve  # noqa: F401
 
 
 # ---- stalls and resets at each step
@@ -251,6 +252,47 @@ def delayed(delay_s):
             task = asyncio.create_task(later(await conn.query()))
             pending.add(task)
             task.add_done_callback(pending.discard)
+    return script
+
+
+def quick_answer(query):
+    """One A record, made of octets: a loaded machine has enough to do."""
+    wire = query.wire
+    end = wire.index(b'\0', 12) + 5
+    return (wire[:2] + b'\x81\x80\0\1\0\1\0\0\0\0' + wire[12:end]
+            + bytes.fromhex('c00c00010001000003840004c0000201'))
+
+
+def serving(delay_of=lambda number: 0.02, idle_s=None):
+    """Answers each query delay_of(its number on the server) seconds late, or
+    never (None); closes a connection that was idle for idle_s. Notes when
+    connections became ready, and when they ended."""
+    async def script(conn):
+        await conn.handshake()
+        conn.ready_at = time.monotonic()
+        conn.ended_at = None
+        tasks = set()
+
+        async def later(query, delay_s):
+            await asyncio.sleep(delay_s)
+            try:
+                await conn.send(quick_answer(query))
+            except Gone:
+                pass
+        try:
+            while True:
+                query = await asyncio.wait_for(conn.query(), idle_s)
+                delay_s = delay_of(len(conn.server.queries) - 1)
+                if delay_s is not None:
+                    task = asyncio.create_task(later(query, delay_s))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+        except asyncio.TimeoutError:
+            pass
+        finally:
+            conn.ended_at = time.monotonic()
+            for task in tasks:
+                task.cancel()
     return script
 
 

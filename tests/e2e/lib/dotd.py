@@ -65,6 +65,7 @@ class Conn:
         self.server = server
         self.sock = sock
         self.number = number  # from 0, in the order of accept()
+        self.peer = sock.getpeername()[0]
         self.loop = asyncio.get_running_loop()
         self.task = asyncio.current_task()
         self.queries = []

@@ -6,7 +6,7 @@ import signal
 
 from lib import client
 from lib.ports import free_port
-from lib.process import Process, wait_bound
+from lib.process import Process, wait_bound, wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 
@@ -32,27 +32,33 @@ class Dotstub:
     """
 
     def __init__(self, folder, servers, ca_file=None, *, label='dotstub',
-                 port=None, binary=None, prefix=(), env=None, **config):
+                 port=None, binary=None, prefix=(), env=None, pass_fds=(),
+                 **config):
         self.folder = pathlib.Path(folder)
         self.port = port or free_port('127.0.0.1', '::1')
         entries = [getattr(s, 'entry', s) for s in servers]
-        values = {'listen': [f'127.0.0.1:{self.port}'], 'servers': entries}
+        values = {'listen': [f'127.0.0.1:{self.port}'],
+                  'servers': entries or None}
         if ca_file:
             values['ca_file'] = str(ca_file)
         values['workers'] = 1
         values['cache_size'] = 0
+        values['control'] = str(self.folder / f'{label}.sock')
         values.update(config)
         self.config_file = self.folder / f'{label}.yaml'
+        self.values = values
         self.config_file.write_text(config_text(
             {k: v for k, v in values.items() if v is not None}))
         self.argv = [*prefix, binary or find_binary(), 'run', '-c',
                      self.config_file]
         self.env = {**os.environ, **(env or {})}
+        self.pass_fds = pass_fds
         self.log_file = self.folder / f'{label}.log'
         self.process = None
 
     def start(self, wait=True):
-        self.process = Process(self.argv, self.log_file, env=self.env)
+        self.process = Process(self.argv, self.log_file, env=self.env,
+                               pass_fds=self.pass_fds)
         if wait:
             self.wait_listening()
         return self
@@ -60,6 +66,11 @@ class Dotstub:
     def wait_listening(self, port=None, timeout_s=5):
         port = port or self.port
         wait_bound(self.process, [('udp', port), ('tcp', port)], timeout_s)
+
+    def wait_control(self, timeout_s=5):
+        """The control socket is opened after the ports, before this line."""
+        wait_until(lambda: 'listening on' in self.log(), timeout_s,
+                   f'{self.log_file}: it is not ready')
 
     def stop(self):
         return self.process.stop() if self.process else None

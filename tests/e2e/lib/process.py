@@ -35,13 +35,15 @@ def wait_until(condition, timeout_s, what, step_s=0.005):
 class Process:
     """One program, its output in log_file."""
 
-    def __init__(self, argv, log_file, env=None, cwd=None, stdin=None):
+    def __init__(self, argv, log_file, env=None, cwd=None, stdin=None,
+                 pass_fds=()):
         self.argv = [str(a) for a in argv]
         self.log_file = pathlib.Path(log_file)
         self._log = open(self.log_file, 'ab')
         self.popen = subprocess.Popen(
             self.argv, stdin=stdin or subprocess.DEVNULL, stdout=self._log,
-            stderr=self._log, env=env, cwd=cwd, preexec_fn=die_with_parent)
+            stderr=self._log, env=env, cwd=cwd, pass_fds=pass_fds,
+            preexec_fn=die_with_parent)
         self.pid = self.popen.pid
 
     def log(self):

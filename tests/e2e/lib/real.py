@@ -127,15 +127,16 @@ zone:
         return ['-d', '-c', config]
 
 
-class PlainNsd(Nsd):
-    """The zone over plain UDP and TCP, for a resolver to ask."""
+class Plain:
+    """Before one of the others: over plain UDP and TCP, for a resolver to ask.
+    """
 
     def arguments(self):
         arguments = super().arguments()
         path = arguments[-1]
         path.write_text('\n'.join(
             line for line in path.read_text().splitlines()
-            if 'tls-' not in line) + '\n')
+            if 'tls-' not in line and 'do-udp' not in line) + '\n')
         return arguments
 
     def _answers(self):
@@ -145,6 +146,10 @@ class PlainNsd(Nsd):
                 return bool(_exactly(s, 2))
         except OSError:
             return False
+
+
+class PlainNsd(Plain, Nsd):
+    pass
 
 
 class Unbound(RealServer):
@@ -179,6 +184,10 @@ auth-zone:
   for-upstream: yes
 ''')
         return ['-d', '-p', '-c', config]
+
+
+class PlainUnbound(Plain, Unbound):
+    pass
 
 
 class Relay(RealServer):

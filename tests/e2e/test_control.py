@@ -1,0 +1,403 @@
+"""The control socket, and the commands that ask over it."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import stat
+import subprocess
+
+import pytest
+
+from lib import behaviours
+from lib.dotstub import config_text, find_binary
+from lib.process import wait_until
+
+def command(*arguments, expect=0, timeout=20):
+    """Run a command of the program; returns (standard output, error)."""
+    done = subprocess.run([find_binary(), *map(str, arguments)],
+                          capture_output=True, text=True, timeout=timeout)
+    assert done.returncode == expect, (done.stdout, done.stderr)
+    return done.stdout, done.stderr
+
+
+def ask(stub, name, *arguments, **options):
+    stub.wait_control()
+    return command(name, '-c', stub.config_file, *arguments, **options)
+
+
+def report(stub):
+    return json.loads(ask(stub, 'stats', '--json')[0])
+
+
+class Raw:
+    """A client of the socket that sends what it likes."""
+
+    def __init__(self, stub):
+        stub.wait_control()
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(5)
+        self.socket.connect(stub.values['control'])
+        self.lines = self.socket.makefile('rb')
+
+    def send(self, octets):
+        self.socket.sendall(octets)
+
+    def line(self):
+        line = self.lines.readline()
+        return json.loads(line) if line else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.lines.close()
+        self.socket.close()
+
+
+# ---- the socket
+
+
+def test_only_the_owner_can_open_it(serve, dotstub, tmp_path):
+    path = tmp_path / 'own' / 'control.sock'
+    os.umask(0)
+    try:
+        stub = dotstub([serve()], control=str(path))
+    finally:
+        os.umask(0o022)
+    stub.wait_control()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    stub.terminate()
+    assert stub.process.wait(5) == 0
+    assert not path.exists()
+
+
+def test_another_user_is_refused(serve, dotstub):
+    if os.geteuid() != 0:
+        pytest.skip('only root can become another user')
+    stub = dotstub([serve()])
+    stub.wait_control()
+    path = pathlib.Path(stub.values['control'])
+    os.chmod(path, 0o777)  # its mode says no first
+    opened = []
+    for folder in path.parents:  # let it come to the socket
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if not mode & 0o001:
+            opened.append((folder, mode))
+            os.chmod(folder, mode | 0o011)
+    try:
+        script = ('import socket, sys; s = socket.socket(socket.AF_UNIX); '
+                  's.connect(sys.argv[1]); print(s.recv(1000).decode())')
+        done = subprocess.run(['/usr/bin/python3', '-c', script, str(path)],
+                              user=65534, group=65534, extra_groups=[],
+                              capture_output=True, text=True, timeout=10)
+    finally:
+        for folder, mode in opened:
+            os.chmod(folder, mode)
+    assert 'only root and the user' in done.stdout, done.stderr
+    assert 'user 65534 may not ask' in stub.log()
+    assert report(stub)['version']
+
+
+def test_socket_of_a_dead_process_is_replaced(serve, dotstub):
+    first = dotstub([serve()])
+    first.wait_control()
+    first.process.signal(signal.SIGKILL)
+    first.expected_codes = (-signal.SIGKILL,)
+    first.process.wait(5)
+    path = first.values['control']
+    assert os.path.exists(path)
+    second = dotstub([serve()], control=path)
+    assert report(second)['uptime_ms'] < 60000
+
+
+def test_socket_of_a_living_process_is_not(serve, dotstub):
+    first = dotstub([serve()])
+    first.wait_control()
+    second = dotstub([serve()], control=first.values['control'],
+                     log_level='info')
+    second.wait_control()
+    assert 'belongs to another program that runs' in second.log()
+    second.terminate()
+    assert second.process.wait(5) == 0
+    assert report(first)['version']
+
+
+def test_a_file_is_left_alone(tmp_path):
+    path, file = tmp_path / 'file', tmp_path / 'c.yaml'
+    path.write_text('precious')
+    file.write_text(config_text({'servers': ['127.0.0.1#dot.example'],
+                                 'control': str(path)}))
+    _, error = command('run', '-c', file, expect=2)
+    assert 'is not a socket' in error
+    assert path.read_text() == 'precious'
+
+
+def test_folder_that_cannot_be_made(serve, dotstub):
+    server = serve()
+    stub = dotstub([server], ready=[server], log_level='info',
+                   control='/proc/no/control.sock')
+    stub.wait_control()
+    assert stub.log().count('without a control socket') == 1
+    assert stub.udp('www.example').answer
+
+
+def test_off(serve, dotstub):
+    stub = dotstub([serve()], control='off')
+    _, error = ask(stub, 'stats', expect=1)
+    assert 'no control socket' in error and error.count('\n') == 1
+
+
+# ---- what is sent
+
+
+@pytest.mark.parametrize('line, said', [
+    (b'', 'not a JSON object'),
+    (b'stats', 'not a JSON object'),
+    (b'[]', 'not a JSON object'),
+    (b'{}', '"command" has to be'),
+    (b'{"command":1}', '"command" has to be'),
+    (b'{"command":"stop"}', '"command" has to be'),
+    (b'{"command":"stats","command":"flush"}', 'not a JSON object'),
+    (b'{"command":"explain"}', '"name" has to be'),
+    (b'{"command":"explain","name":""}', '"name" has to be'),
+    (b'{"command":"explain","name":"a..b"}', '"name" has to be'),
+    (b'{"command":"flush","name":5}', '"name" has to be'),
+    (b'{"command":"flush","name":"a","type":"BOGUS"}', '"type" has to be'),
+    (b'{"command":"log-level"}', '"level" has to be'),
+    (b'{"command":"log-level","level":"loud"}', '"level" has to be'),
+    (b'\xff\xfe{', 'not a JSON object'),
+    (b'{"command":"\\u0000"}', 'not a JSON object'),
+    (b'[' * 4000, 'not a JSON object'),
+], ids=range(17))
+def test_bad_request_costs_a_line(serve, dotstub, line, said):
+    stub = dotstub([serve()])
+    with Raw(stub) as raw:
+        raw.send(line + b'\n')
+        assert said in raw.line()['error']
+        raw.send(b'{"command":"flush"}\n')
+        assert raw.line() == {'end': True, 'removed': 0}
+
+
+def test_line_without_end(serve, dotstub):
+    stub = dotstub([serve()])
+    with Raw(stub) as raw:
+        raw.send(b'x' * 5000)
+        assert 'longer than 4096' in raw.line()['error']
+        assert raw.line() is None
+    assert report(stub)['version']
+
+
+def test_requests_in_one_write_and_half_close(serve, dotstub):
+    stub = dotstub([serve()])
+    with Raw(stub) as raw:
+        raw.send(b'{"command":"stats"}\n{"command":"flush"}\n'
+                 b'{"command":"reload"}\n{"command":"explain","name":"."}\n'
+                 b'{"command":"stats"}\n')
+        raw.socket.shutdown(socket.SHUT_WR)
+        assert raw.line()['report']['version']
+        assert raw.line()['removed'] == 0
+        assert 'new configuration' in raw.line()['text']
+        line = raw.line()
+        while 'step' in line:
+            line = raw.line()
+        assert line['message']
+        assert raw.line()['report']['reloads'] == 1
+        assert raw.line() is None
+
+
+def test_too_many_clients(serve, dotstub):
+    stub = dotstub([serve()])
+    raws = [Raw(stub) for _ in range(16)]
+    with Raw(stub) as last:
+        assert 'too many' in last.line()['error']
+    for raw in raws:
+        raw.__exit__()
+    wait_until(lambda: 'error' not in first_line(stub), 5, 'still full')
+
+
+def first_line(stub):
+    with Raw(stub) as raw:
+        try:
+            raw.send(b'{"command":"flush"}\n')
+        except BrokenPipeError:
+            pass
+        return raw.line()
+
+
+def test_client_that_leaves_while_it_waits(serve, dotstub):
+    server = serve(behaviours.delayed(0.5))
+    stub = dotstub([server], ready=[server])
+    with Raw(stub) as raw:
+        raw.send(b'{"command":"explain","name":"www.example"}\n')
+        wait_until(lambda: server.queries, 5, 'not asked')
+    assert report(stub)['pending'] >= 0
+    assert stub.udp('www.example').answer
+
+
+def test_client_that_does_not_read(serve, dotstub):
+    server = serve()
+    stub = dotstub([server], ready=[server])
+    with Raw(stub) as raw:
+        raw.socket.setblocking(False)
+        sent = 0
+        try:
+            while sent < 8 << 20:
+                sent += raw.socket.send(b'{"command":"stats"}\n' * 1000)
+        except BlockingIOError:
+            pass
+        assert stub.udp('www.example').answer
+        assert report(stub)['version']
+
+
+# ---- the commands
+
+
+def test_stats(straight):
+    stub, _ = straight
+    assert stub.udp('www.example').answer
+    assert stub.tcp('www.example').answer
+    r = report(stub)
+    assert r['resolver']['queries'] == 2
+    assert r['listener']['udp_queries'] == 1
+    assert r['listener']['tcp_queries'] == 1
+    assert r['latency']['count'] == 2
+    assert r['ready'] is True
+    server, = r['pools'][0]['servers']
+    assert server['state'] == 'up' and server['tls_version'] == 'TLSv1.3'
+    text, _ = ask(stub, 'stats')
+    assert 'queries' in text and 'servers of .: failover' in text
+    assert server['label'] in text
+
+
+def test_flush(serve, dotstub):
+    server = serve()
+    stub = dotstub([server], ready=[server], cache_size='1MiB')
+    for name in ('www.example', 'n1.many.example', 'n2.many.example'):
+        assert stub.udp(name).answer
+    assert '0 answers' in ask(stub, 'flush', 'www.example', 'AAAA')[0]
+    assert '1 answer ' in ask(stub, 'flush', 'WWW.example.', 'a')[0]
+    assert '0 answers' in ask(stub, 'flush', 'many.example')[0]
+    assert '2 answers' in ask(stub, 'flush', '--subtree', 'many.example')[0]
+    asked = len(server.queries)
+    assert stub.udp('www.example').answer
+    assert len(server.queries) == asked + 1
+    assert '1 answer ' in ask(stub, 'flush')[0]
+
+
+def test_reload(serve, dotstub):
+    server = serve()
+    stub = dotstub([server], ready=[server])
+    assert 'new configuration' in ask(stub, 'reload')[0]
+    path = stub.values['control']
+    good = stub.config_file.read_text()
+    stub.config_file.write_text(good + 'nonsense: 1\n')
+    _, error = command('reload', '--socket', path, expect=1)
+    assert 'nonsense' in error and error.count('\n') == 1
+    ask(stub, 'reload', expect=2)
+    stub.config_file.write_text(good)
+    r = report(stub)
+    assert (r['reloads'], r['reloads_failed']) == (1, 1)
+    assert stub.udp('www.example').answer
+
+
+def test_log_level(serve, dotstub):
+    server = serve()
+    stub = dotstub([server], ready=[server], log_level='notice')
+    assert ' debug ' not in stub.log()
+    assert ask(stub, 'log-level', 'debug')[0] == 'log level: debug\n'
+    assert stub.udp('www.example').answer
+    wait_until(lambda: ' debug ' in stub.log(), 5, 'nothing at that level')
+
+
+def test_explain(serve, dotstub):
+    server = serve()
+    stub = dotstub([server], ready=[server], cache_size='1MiB')
+    text, _ = ask(stub, 'explain', 'www.example')
+    assert 'policy: zone .' in text and 'cache: miss' in text
+    assert 'status: NOERROR' in text and 'www.example.' in text
+    assert len(server.queries) == 1
+    text, _ = ask(stub, 'explain', 'www.example', 'A')
+    assert 'cache: hit' in text
+    assert len(server.queries) == 1
+    text, _ = ask(stub, 'explain', 'localhost', 'AAAA')
+    assert 'answered here' in text and '::1' in text
+    text, _ = ask(stub, 'explain', 'www.example', 'TYPE65280')
+    assert 'TYPE65280' in text
+
+
+def test_explain_without_a_server(dotstub):
+    stub = dotstub(['127.0.0.1:1#dot.example'])
+    text, _ = ask(stub, 'explain', 'www.example')
+    assert 'status: SERVFAIL' in text and 'refused' in text
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['explain'], 'a name is missing'),
+    (['explain', 'a..b'], 'not a domain name'),
+    (['explain', 'a', 'BOGUS'], 'not a record type'),
+    (['explain', 'a', 'A', 'x'], 'unexpected argument'),
+    (['flush', 'a', 'BOGUS'], 'not a record type'),
+    (['flush', '--subtree'], 'a name is missing'),
+    (['log-level'], 'a level is missing'),
+    (['log-level', 'debgu'], "did you mean 'debug'"),
+    (['stats', '--jsno'], "did you mean '--json'"),
+    (['reload', '--socket'], 'an argument is missing'),
+    (['top', '--onec'], "did you mean '--once'"),
+])
+def test_usage(arguments, said):
+    out, error = command(*arguments, expect=64)
+    assert out == '' and said in error and error.count('\n') == 1
+
+
+@pytest.mark.parametrize('name', [
+    'stats', 'top', 'flush', 'reload', 'log-level', 'explain'])
+def test_nobody_there(name, tmp_path):
+    word = {'log-level': ['info'], 'explain': ['www.example']}.get(name, [])
+    for path, said in ((tmp_path / 'none', 'no dotstub is running there'),
+                       ('x' * 200, 'not a name that a socket can have')):
+        _, error = command(name, *word, '--socket', path, expect=1)
+        assert said in error and error.count('\n') == 1
+
+
+def test_daemon_that_talks_nonsense(tmp_path):
+    path = tmp_path / 'socket'
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        for answer, said in ((b'nonsense\n', 'without an answer'),
+                             (b'', 'without an answer'),
+                             (b'{"error":"\\u001b[2Jno"}\n', '?[2Jno'),
+                             (b'{"end":true}\n', 'no report')):
+            process = subprocess.Popen(
+                [find_binary(), 'stats', '--socket', str(path)],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            peer, _ = listener.accept()
+            peer.recv(100)
+            peer.sendall(answer)
+            peer.close()
+            out, error = process.communicate(timeout=10)
+            assert process.returncode == 1
+            assert out == '' and said in error and '\x1b' not in error
+
+
+def test_config_names_the_socket(tmp_path):
+    file = tmp_path / 'c.yaml'
+    file.write_text(config_text({'servers': ['127.0.0.1#dot.example'],
+                                 'control': str(tmp_path / 'here.sock')}))
+    _, error = command('stats', '-c', file, expect=1)
+    assert 'here.sock' in error
+    command('stats', '-c', tmp_path / 'none.yaml', expect=2)
+
+
+def test_socket_stays_at_reload(serve, dotstub, tmp_path):
+    server = serve()
+    stub = dotstub([server], ready=[server])
+    path = stub.values['control']
+    text = stub.config_file.read_text().replace(path, str(tmp_path / 'new'))
+    stub.config_file.write_text(text)
+    out, _ = command('reload', '--socket', path)
+    assert 'new configuration' in out
+    assert 'control: another socket takes effect' in stub.log()
+    command('stats', '--socket', path)
