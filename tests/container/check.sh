@@ -19,7 +19,8 @@ say() {
 
 [ "$(id -u)" = 0 ] || skip 'needs root'
 PATH=$PATH:/usr/sbin:/sbin:/usr/lib/podman
-for program in buildah podman crun netavark mmdebstrap iptables dig; do
+for program in buildah podman crun netavark mmdebstrap iptables catatonit \
+    dig; do
     command -v $program >/dev/null || skip "no $program"
 done
 unshare --mount --pid --net --fork true 2>/dev/null || skip 'no namespaces'
@@ -74,12 +75,13 @@ podman import -q --change 'CMD ["bash"]' \
 rm "$work/base.tar"
 say 'base image made'
 
-buildah bud --pull-never --isolation chroot -t localhost/dotstub:test \
-    "$source" >"$work/build.log" 2>&1 || {
+# The OCI format has no health check.
+buildah bud --pull-never --isolation chroot --format docker \
+    -t localhost/dotstub:0.1.0 "$source" >"$work/build.log" 2>&1 || {
     tail -n 30 "$work/build.log"
     exit 1
 }
-say "image built: $(podman images --format '{{.Size}}' localhost/dotstub:test)"
+say "image built: $(podman images --format '{{.Size}}' localhost/dotstub:0.1.0)"
 
 unshare --mount --pid --net --ipc --uts --fork --kill-child \
     --propagation private -- bash "$here/inside.sh" "$here" "$work/etc"
