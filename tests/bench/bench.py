@@ -14,6 +14,7 @@ holds still: that is the main figure. 'foreign' in the JSON is the share of both
 that processes of others (and the kernel's idle work) used during a measurement.
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -576,6 +577,7 @@ def hold_tcp(p, n, when_open):
            ('fwd2_cpu_us', '2 threads', 'low'), ('fwd2_qps', '2 threads QPS', 'high')]
           + [(f'size_{n}_cpu_us', f'hit among {t}: CPU us/q', 'low')
              for n, t in ((1000, '1k'), (100000, '100k'), (1000000, '1M'))]
+          + [('size_growth', 'the most to 1k', 'low')]
           + [(f'size_{n}_hit_pct', f'hits % of {t}', None)
              for n, t in ((100000, '100k'), (1000000, '1M'))])
 def scale(rig, name):
@@ -598,16 +600,33 @@ def scale(rig, name):
         sizes.append(1000000)
     if not ALL[name].has_cache:
         return out
-    for n in sizes:
-        with rig.upstream() as up, rig.peer(name, up, cache=True, cache_size=int(1.3 * n)) as p:
-            fill = min(60, max(10, n / 8000))
-            for _ in range(2):
-                r = rig.load(p, up, '-n', n, '-q', 64, secs=fill, file=rig.names(n))
+    with contextlib.ExitStack() as stack:
+        out.update(sizes_in_turn(rig, name, sizes, secs, stack))
+    return out
+
+
+def sizes_in_turn(rig, name, sizes, secs, stack):
+    """Caches of all sizes run side by side and are asked in turn, five times: what is asked for
+    is their ratio, and the machine changes by more than that within a minute."""
+    up, peers, rounds = stack.enter_context(rig.upstream()), {}, {n: [] for n in sizes}
+    for i, n in enumerate(sizes):
+        peers[n] = p = stack.enter_context(rig.peer(name, up, port=rig.port + 20 + 3 * i,
+                                                    cache=True, cache_size=int(1.3 * n)))
+        for _ in range(2):
+            rig.load(p, up, '-n', n, '-q', 64, secs=min(60, max(10, n / 8000)),
+                     file=rig.names(n))
+    for _ in range(5):
+        for n, p in peers.items():
             n0 = up.queries()
             r = rig.load(p, up, '-c', 10, '-q', 256, secs=secs, file=rig.names(n, shuffled=True))
-            out.update(keep(r, f'size_{n}', 'cpu_us', 'qps', 'fail_pct', 'foreign'))
-            out[f'size_{n}_hit_pct'] = 100 * (1 - (up.queries() - n0) / max(1, r['answered']))
-            out[f'size_{n}_rss'] = p.rss_kib()
+            r['hit_pct'] = 100 * (1 - (up.queries() - n0) / max(1, r['answered']))
+            rounds[n].append(r)
+    med = statistics.median
+    out = {f'size_{n}_{k}': med(r[k] for r in rounds[n]) for n in sizes
+           for k in ('cpu_us', 'qps', 'fail_pct', 'foreign', 'hit_pct')}
+    out.update({f'size_{n}_rss': p.rss_kib() for n, p in peers.items()})
+    out['size_growth'] = med(most['cpu_us'] / least['cpu_us'] for most, least
+                             in zip(rounds[sizes[-1]], rounds[sizes[0]]))
     return out
 
 

@@ -1,6 +1,7 @@
 /*
  * What the cache costs, without anything around it: nanoseconds a hit for hot
- * sets of three sizes, nanoseconds a store, and octets of memory a name.
+ * sets of three sizes, one at a time and looking ahead over a batch as a
+ * listener does; nanoseconds a store, and octets of memory a name.
  *
  *     cache_bench [threads]
  *
@@ -22,6 +23,7 @@ enum {
     ROUNDS = 7,     /* the best of them counts: others use the machine too */
     THREADS_MAX = 16,
     MESSAGE_MAX = 128,
+    BATCH = 32, /* questions at hand at one time, with looking ahead */
 };
 
 /* A question on the wire: n0000000.bench-names.net A, with another number. */
@@ -93,37 +95,76 @@ static void store(struct cache *c, unsigned n)
 struct hitting {
     struct cache *cache; /* NULL: do all but that */
     unsigned count;
+    bool looks_ahead;
     struct rng rng;
     double ns;
 };
 
-static double hit_round(struct hitting *h)
+/* Questions at hand. */
+struct batch {
+    uint8_t questions[BATCH][QUESTION_LEN];
+    uint64_t hashes[BATCH]; /* 0: not looked for yet */
+};
+
+static void batch_make(struct batch *b, struct hitting *h)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        make_question(rng_below(&h->rng, h->count), b->questions[i]);
+        b->hashes[i] = 0;
+    }
+    __asm__ volatile("" : : "r"(b) : "memory");
+}
+
+static void batch_look_ahead(struct batch *b, const struct cache *c)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        b->hashes[i] = cache_look_ahead(
+            c, span_of(b->questions[i], QUESTION_LEN), false, false);
+    }
+    for (unsigned i = 0; i < BATCH; i++) {
+        cache_look_ahead_more(c, b->hashes[i]);
+    }
+}
+
+/* Returns the hits. */
+static unsigned batch_answer(const struct batch *b, struct cache *c)
 {
     const struct dns_extra extra = {.ede = DNS_EDE_NONE, .udp_size = 1232};
-    uint8_t question[QUESTION_LEN];
     uint8_t out[DNS_UDP_MIN];
     struct dns_asker a = {
-        .question = question,
         .question_len = QUESTION_LEN,
         .flags = DNS_FLAG_RD,
         .limit = 1232,
         .has_opt = true,
     };
-    struct rng *rng = &h->rng;
-    unsigned found = 0;
-    uint64_t began_ns = now_ns();
+    struct cache_ask ask = {.asker = &a, .extra = &extra, .now_ms = 2000};
     struct cache_hit got;
+    unsigned found = 0;
 
-    for (unsigned i = 0; i < HITS; i++) {
-        make_question(rng_below(rng, h->count), question);
-        a.id = (uint16_t)i;
+    for (unsigned i = 0; i < BATCH; i++) {
+        a.question = b->questions[i];
+        ask.hash = b->hashes[i];
+        found += cache_answer(c, &ask, out, sizeof(out), &got) > 0;
+    }
+    return found;
+}
+
+static double hit_round(struct hitting *h)
+{
+    uint64_t began_ns = now_ns();
+    struct batch b;
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < HITS; i += BATCH) {
+        batch_make(&b, h);
         if (h->cache == NULL) {
-            __asm__ volatile("" : : "r"(question) : "memory");
-            found++;
-        } else {
-            found += cache_answer(h->cache, &a, &extra, 2000, false, out,
-                                  sizeof(out), &got) > 0;
+            found += BATCH;
+            continue;
         }
+        if (h->looks_ahead) {
+            batch_look_ahead(&b, h->cache);
+        }
+        found += batch_answer(&b, h->cache);
     }
     if (found != HITS) {
         (void)fprintf(stderr, "cache_bench: %u misses\n", HITS - found);
@@ -142,14 +183,16 @@ static void *hit(void *arg)
     return NULL;
 }
 
-static double hit_cost_ns(struct cache *c, unsigned count, unsigned threads)
+static double hit_cost_ns(struct cache *c, unsigned count, unsigned threads,
+                          bool looks_ahead)
 {
     pthread_t ids[THREADS_MAX];
     struct hitting h[THREADS_MAX];
     double sum = 0;
 
     for (unsigned i = 0; i < threads; i++) {
-        h[i] = (struct hitting){.cache = c, .count = count};
+        h[i] = (struct hitting){
+            .cache = c, .count = count, .looks_ahead = looks_ahead};
         rng_seed(&h[i].rng, i);
         if (pthread_create(&ids[i], NULL, hit, &h[i]) != 0) {
             exit(1);
@@ -176,7 +219,7 @@ static void measure(unsigned count, unsigned threads)
     struct cache *c;
     size_t before = resident_len();
     uint64_t began_ns = now_ns();
-    double store_ns, hit_ns, taken;
+    double store_ns, hit_ns, ahead_ns, other_ns, taken;
 
     if (cache_create(&options, &c) != 0) {
         exit(1);
@@ -186,11 +229,13 @@ static void measure(unsigned count, unsigned threads)
     }
     store_ns = (double)(now_ns() - began_ns) / count;
     taken = (double)(resident_len() - before);
-    hit_ns = hit_cost_ns(c, count, threads) - hit_cost_ns(NULL, count, 1);
+    other_ns = hit_cost_ns(NULL, count, 1, false);
+    hit_ns = hit_cost_ns(c, count, threads, false) - other_ns;
+    ahead_ns = hit_cost_ns(c, count, threads, true) - other_ns;
     cache_stats(c, &stats);
-    printf("%8u names: %6.1f ns a hit, %6.1f ns a store, octets a name: "
-           "%.1f by RSS, %.1f by own count\n",
-           count, hit_ns, store_ns, taken / count,
+    printf("%8u names: %6.1f ns a hit, looking ahead %6.1f; %6.1f ns a store; "
+           "octets a name: %.1f by RSS, %.1f by own count\n",
+           count, hit_ns, ahead_ns, store_ns, taken / count,
            (double)stats.octets / count);
     cache_release(c);
 }
