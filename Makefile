@@ -17,8 +17,8 @@ FUZZ_SECONDS ?= 60
 SEEDS ?= 2000
 
 .DEFAULT_GOAL := all
-.PHONY: all program program-and-tests demo test sim run install bench fuzz \
-	format lint clean help
+.PHONY: all program program-and-tests demo test sim run install release bench \
+	fuzz format lint clean help
 
 all: program ## build the program (build/dotstub)
 	@echo "$(BINARY) is built"
@@ -39,8 +39,9 @@ demo: ## show a query go in over UDP and TCP and out over TLS (KEEP=1)
 	@ninja -C $(BUILD) --quiet dotstub
 	@$(PYTHON) tests/e2e/demo.py --binary $(BINARY) $(if $(KEEP),--keep)
 
-test: program-and-tests ## run all but the container's (SUITE=unit a part, SANITIZE=1)
+test: program-and-tests ## run all but container and package (SUITE=unit a part, SANITIZE=1)
 	@$(if $(filter container,$(SUITE)),deps/setup.sh container)
+	@$(if $(filter package,$(SUITE)),deps/setup.sh package)
 	@$(PYTHON) tests/run.py --build $(BUILD) $(TEST_OPTIONS) \
 		$(addprefix --suite ,$(SUITE))
 
@@ -54,6 +55,9 @@ install: program ## install it (PREFIX=/usr/local, DESTDIR=)
 	@$(if $(PREFIX),meson setup --reconfigure $(BUILD) \
 		-Dprefix=$(PREFIX) >/dev/null && ninja -C $(BUILD) --quiet dotstub)
 	@meson install -C $(BUILD) --no-rebuild
+
+release: ## make the static program, its checksum and its SBOM in dist/
+	@deps/release.sh dist
 
 bench: program ## measure it beside others (BENCH="--quick": its options)
 	@$(PYTHON) tests/bench/bench.py $(BENCH)
@@ -72,7 +76,7 @@ lint: program-and-tests ## run the checks of the sources alone
 	@$(PYTHON) tests/run.py --build $(BUILD) --suite lint
 
 clean: ## remove the build folders
-	@rm -rf build build-asan build-fuzz
+	@rm -rf build build-asan build-fuzz build-release dist
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \

@@ -5,7 +5,9 @@
 #   deps/setup.sh demo       and what the demo runs               (make demo)
 #   deps/setup.sh test       and the tests' servers and linters   (make test)
 #   deps/setup.sh fuzz       build, and clang with libFuzzer      (make fuzz)
+#   deps/setup.sh static     build, and sources for -Dstatic_deps=true
 #   deps/setup.sh container  what tests/container/check.sh runs
+#   deps/setup.sh package    what tests/package/check.sh runs
 #
 # Things are looked for, not packages: a meson from elsewhere will do. The
 # machine's package sources stay as they are, and no installed server starts.
@@ -15,9 +17,9 @@ set -eu
 
 group=${1:-build}
 case $group in
-build | demo | test | fuzz | container) ;;
+build | demo | test | fuzz | static | container | package) ;;
 *)
-    echo "usage: $0 [build|demo|test|fuzz|container]" >&2
+    echo "usage: $0 [build|demo|test|fuzz|static|container|package]" >&2
     exit 64
     ;;
 esac
@@ -44,7 +46,10 @@ build cmd:pkg-config pkg-config pkgconf-pkg-config pkgconf pkgconf
 build lib:libuv>=1.44 libuv1-dev libuv-devel libuv-dev libuv
 build lib:yaml-0.1>=0.2 libyaml-dev libyaml-devel yaml-dev libyaml
 build lib:libcyaml>=1.3 libcyaml-dev libcyaml-devel - -
+build lib:jansson>=2.13 libjansson-dev jansson-devel jansson-dev jansson
 build lib:mbedtls>=3.6<4 - mbedtls-devel mbedtls-dev mbedtls
+build lib:libseccomp>=2.5 libseccomp-dev libseccomp-devel libseccomp-dev libseccomp
+build lib:libmicrohttpd>=0.9.73 libmicrohttpd-dev libmicrohttpd-devel libmicrohttpd-dev libmicrohttpd
 build dir:/etc/ssl/certs ca-certificates ca-certificates ca-certificates ca-certificates
 demo cmd:python3 python3 python3 python3 python
 demo py:dns python3-dnspython python3-dns py3-dnspython python-dnspython
@@ -58,9 +63,11 @@ test cmd:unbound unbound unbound unbound unbound
 test cmd:kresd knot-resolver knot-resolver knot-resolver knot-resolver
 test cmd:named bind9 bind bind bind
 test cmd:dnsdist dnsdist dnsdist dnsdist dnsdist
+test cmd:dnsmasq dnsmasq-base dnsmasq dnsmasq dnsmasq
 test cmd:kdig knot-dnsutils knot-utils knot-utils knot
 test cmd:drill ldnsutils ldns-utils ldns-tools ldns
 test cmd:ip iproute2 iproute iproute2 iproute2
+test cmd:systemd-analyze systemd systemd - systemd
 test cmd:openssl openssl openssl openssl openssl
 test cmd:musl-gcc musl-tools musl-gcc - musl
 test cmd:clang clang clang clang clang
@@ -70,6 +77,8 @@ test cmd:cppcheck cppcheck cppcheck cppcheck cppcheck
 test cmd:mandoc mandoc mandoc mandoc mandoc
 test cmd:shellcheck shellcheck ShellCheck shellcheck shellcheck
 test cmd:yamllint yamllint yamllint yamllint yamllint
+test cmd:promtool prometheus - prometheus prometheus
+test cmd:chromium chromium chromium chromium chromium
 test cmd:codespell codespell codespell codespell codespell
 fuzz cmd:clang clang clang clang clang
 fuzz rt:fuzzer libclang-rt-dev compiler-rt compiler-rt compiler-rt
@@ -81,13 +90,19 @@ container cmd:iptables iptables iptables iptables iptables
 container cmd:catatonit catatonit catatonit catatonit catatonit
 container dir:/usr/lib/podman netavark,aardvark-dns netavark,aardvark-dns netavark,aardvark-dns netavark,aardvark-dns
 container cmd:dig bind9-dnsutils bind-utils bind-tools bind
+package cmd:dpkg-buildpackage dpkg-dev - - -
+package cmd:dh debhelper - - -
+package cmd:lintian lintian - - -
+package cmd:mmdebstrap mmdebstrap - - -
+package cmd:systemd-analyze systemd - - -
+package lib:libmicrohttpd>=0.9.73 libmicrohttpd-dev - - -
 TABLE
 }
 
 # The groups that are meant when this one is asked for.
 in_group() {
     case $group:$1 in
-    *:"$group" | demo:build | test:build | test:demo | fuzz:build) ;;
+    *:"$group" | demo:build | test:build | test:demo | fuzz:build | static:build) ;;
     *) return 1 ;;
     esac
 }
@@ -214,7 +229,7 @@ hold_services() {
     chmod 755 $policy
 }
 
-servers='nsd unbound knot-resolver bind9 dnsdist'
+servers='nsd unbound knot-resolver bind9 dnsdist prometheus'
 installed() {
     case $(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null) in
     ii*) ;;
@@ -345,6 +360,42 @@ install_tls() {
     say "no package of Mbed TLS 3.6 here: meson will build deps/mbedtls.wrap"
 }
 
+# The static library of Debian wants GnuTLS, which has none, so deps/
+# libmicrohttpd.wrap is built. Its source is Debian's too: whoever reaches
+# a mirror needs nothing else. Anybody else's meson asks the project's site.
+fetch_sources() {
+    wrap=$(dirname "$0")/libmicrohttpd.wrap
+    cache=$(dirname "$0")/packagecache
+    file=$(sed -n 's/^source_filename = //p' "$wrap")
+    hash=$(sed -n 's/^source_hash = //p' "$wrap")
+    [ ! -f "$cache/$file" ] || return 0
+    # shellcheck disable=SC1091
+    . /etc/os-release
+    uri=$(archive_uri)
+    [ -n "$uri" ] || { update && uri=$(archive_uri); }
+    key=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -n "$uri" ] && [ -f $key ] || return 1
+    rm -rf ${state:+"$state"}
+    state=$(mktemp -d)
+    chmod 755 "$state"
+    mkdir -p "$state/none" "$state/lists/partial" "$state/source" "$cache"
+    chown -R _apt "$state/lists/partial" "$state/source" 2>/dev/null || :
+    echo "deb-src [signed-by=$key target=Sources] $uri trixie main" \
+        >"$state/sources.list"
+    say "fetching the source of libmicrohttpd"
+    (cd "$state/source" &&
+        apt -o Dir::Etc::SourceList="$state/sources.list" \
+            -o Dir::Etc::SourceParts="$state/none" \
+            -o Dir::State::Lists="$state/lists" update &&
+        apt -o Dir::Etc::SourceList="$state/sources.list" \
+            -o Dir::Etc::SourceParts="$state/none" \
+            -o Dir::State::Lists="$state/lists" \
+            source --download-only --tar-only libmicrohttpd) || return 1
+    found=$(sha256sum "$state"/source/*.orig.tar.gz | cut -d ' ' -f 1)
+    [ "$found" = "$hash" ] || return 1
+    mv "$state"/source/*.orig.tar.gz "$cache/$file"
+}
+
 # Not root: sudo if it may be used now, else the words to type.
 become_root() {
     if command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }
@@ -356,7 +407,7 @@ become_root() {
 }
 
 look
-if [ -z "$missing" ]; then
+if [ -z "$missing" ] && [ "$group-$distribution" != static-debian ]; then
     say "all there for '$group'"
     exit 0
 fi
@@ -377,6 +428,8 @@ if command -v flock >/dev/null; then
 fi
 install_packages
 [ -z "$tls_missing" ] || install_tls
+[ "$group" != static ] || fetch_sources ||
+    say "no source of libmicrohttpd here: meson will ask its own site"
 look
 if [ -z "$missing" ]; then
     say "all there for '$group'"

@@ -18,12 +18,13 @@ import sys
 import time
 
 # One suite at a time: a linter that takes every processor must not push a
-# test with deadlines over them. The container suite runs only when asked for.
+# test with deadlines over them. The extra ones run only when asked for.
 SUITES = ['unit', 'fuzz', 'sim', 'e2e', 'lint']
-EXTRA_SUITES = ['container']
+EXTRA_SUITES = ['container', 'package']
 
 # Cases that may be skipped with DOTSTUB_NO_SKIP=1: see tests/README.md.
-MAY_SKIP = re.compile(r'^container$')
+MAY_SKIP = re.compile(
+    r'^container$|^package$|^e2e_sandbox: .*with a sanitizer')
 
 TAP_LINE = re.compile(r'^(not )?ok\b\s*(\d*)(.*)$')
 SKIP_MARK = re.compile(r'#\s*skip', re.IGNORECASE)

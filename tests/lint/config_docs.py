@@ -17,7 +17,16 @@ MARKDOWN = ROOT / "docs" / "configuration.md"
 MANUAL = ROOT / "docs" / "dotstub.yaml.5"
 ZEROS = {"workers": "auto", "upstream_idle": "0", "padding_block": "0",
          "cache_size": "0", "min_ttl": "0", "failure_ttl": "0",
-         "serve_stale": "0"}
+         "serve_stale": "0", "warm_for": "0", "hedge_budget": "0",
+         "local_ttl": "0", "rate_limit": "0", "rate_burst": "auto",
+         "response_rate_limit": "0", "response_rate_slip": "0",
+         "zones.serve_stale": "0"}
+# What makes keys take effect that do nothing by default, for a file of all.
+EFFECTS = [("strategy: failover", "strategy: race"),
+           ("deny_lists: deny.txt", "deny_lists: all.yaml"),
+           ("rebind_protection: off", "rebind_protection: on"),
+           ("rate_limit: 0", "rate_limit: 100"),
+           ("query_log: off", "query_log: stderr")]
 faults = []
 
 
@@ -27,8 +36,9 @@ def fault(path, text):
 
 class Key:
     def __init__(self, row):
-        name, self.kind, default, low, high = row.rstrip("\n").split("\t")
-        self.parent, _, self.name = name.rpartition(".")
+        path, self.kind, default, low, high = row.rstrip("\n").split("\t")
+        self.parent, _, self.name = path.rpartition(".")
+        self.zero = ZEROS.get(path, "")
         self.default = None if default == "-" else default
         self.choices = low.split("|") if self.kind == "choice" else []
         self.bounds = None if high == "-" else (low, high)
@@ -39,8 +49,10 @@ class Key:
             return ", ".join(self.choices[:-1]) + " or " + self.choices[-1]
         if self.bounds is None:
             return ""
-        zero = "" if self.parent else ZEROS.get(self.name, "")
-        return (zero + ", or " if zero else "") + " to ".join(self.bounds)
+        if self.kind == "list" and self.bounds[0] == "0":
+            return f"at most {self.bounds[1]}"
+        zero = self.zero + ", or " if self.zero else ""
+        return zero + " to ".join(self.bounds)
 
 
 def flat(text):
@@ -51,8 +63,8 @@ def check_example(keys):
     text = EXAMPLE.read_text()
     found = set()
     for line in text.splitlines():
-        match = re.fullmatch(r"(?:# )?([a-z_]+):(?: +(\S+))?(?:\s+# (.*))?",
-                             line)
+        match = re.fullmatch(
+            r"(?:# )?([a-z_]+):(?: +(\S.*?))?(?:\s+# (.*))?", line)
         if not match:
             continue
         name, value, comment = match.groups()
@@ -61,7 +73,7 @@ def check_example(keys):
             fault(EXAMPLE, f"{name} is not a key")
             continue
         found.add(name)
-        if key.kind == "list":
+        if key.kind in ("list", "mapping"):
             continue
         if key.default is not None and value != key.default:
             fault(EXAMPLE, f"{name}: {value}, the default is {key.default}")
@@ -106,21 +118,25 @@ def read_markdown():
     text = MARKDOWN.read_text()
     found = {("", name): facts for name, facts in
              re.findall(r"^### `(\w+)`\n\n(.*?)\n\n", text, re.M | re.S)}
-    for name, facts in re.findall(r"^- `(\w+)`: (.*?)\.$", text, re.M):
-        found["servers", name] = facts
+    for parent, section in re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", text,
+                                      re.M | re.S):
+        for name, facts in re.findall(r"^- `(\w+)`: (.*?)\.$", section, re.M):
+            found[parent, name] = facts
     return found
 
 
 def read_manual():
     found = {}
     depth = 0
+    parent = ""
     lines = MANUAL.read_text().splitlines()
     for at, line in enumerate(lines):
         depth += line.startswith(".Bl") - line.startswith(".El")
         match = re.fullmatch(r"\.It Ic (\w+)", line)
         if match:
             facts = " ".join(lines[at + 1:at + 4])
-            found["servers" if depth == 2 else "", match[1]] = \
+            parent = parent if depth == 2 else match[1]
+            found[parent if depth == 2 else "", match[1]] = \
                 re.match(r"\(([^)]*)\)", facts)[1]
     return found
 
@@ -131,14 +147,18 @@ def check_loads(tool):
     all_keys = re.sub(r"^# (?=[a-z_]+: )", "", text, flags=re.M)
     all_keys = re.sub(r"^(ca_\w+): .*$", r"\1: .", all_keys, flags=re.M)
     all_keys = all_keys.replace("ca_file: .", "ca_file: all.yaml")
-    all_keys = all_keys.replace("strategy: failover", "strategy: race")
+    for idle, active in EFFECTS:
+        all_keys = all_keys.replace(idle, active)
     server = re.search(r"^#   - address:(?:.|\n)*?(?=^servers)", text, re.M)
     mapping = re.sub(r"^#   ", "", server[0], flags=re.M)
     mapping = mapping.replace("example-ca.pem", "all.yaml")
+    zones = re.search(r"^# zones:\n(?:#   .*\n)+", text, re.M)
+    zones = "servers: quad9\n" + re.sub(r"^# ", "", zones[0], flags=re.M)
     blocks = re.findall(r"^```yaml\n(.*?)^```", MARKDOWN.read_text(),
                         re.M | re.S)
     with tempfile.TemporaryDirectory() as folder:
-        files = {"all.yaml": all_keys, "server.yaml": "servers:\n" + mapping}
+        files = {"all.yaml": all_keys, "server.yaml": "servers:\n" + mapping,
+                 "zones.yaml": zones}
         for number, block in enumerate(blocks):
             files[f"docs{number}.yaml"] = \
                 block.replace("example-ca.pem", "all.yaml")

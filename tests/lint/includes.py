@@ -16,11 +16,11 @@ ROOMS = {
     'tls': 'base',
     'cache': 'base dns',
     'policy': 'base dns',
-    'config': 'base dns tls',
+    'config': 'base dns tls policy',
     'net': 'base',
     'upstream': 'base dns tls config net',
     'resolver': 'base dns cache policy config net upstream',
-    'listener': 'base dns config net resolver',
+    'listener': 'base dns policy config net resolver',
     'admin': 'base dns tls cache policy config net upstream resolver '
              'listener',
     'server': 'base dns tls cache policy config net upstream resolver '
@@ -34,6 +34,7 @@ LIBRARIES = [
     (re.compile(r'^uv(\.h|/)'), 'net'),
     (re.compile(r'^(mbedtls|psa)/'), 'tls'),
     (re.compile(r'^(cyaml/|yaml\.h)'), 'config'),
+    (re.compile(r'^(jansson|microhttpd)'), 'admin'),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
