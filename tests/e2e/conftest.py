@@ -48,6 +48,16 @@ def leaf(ca):
     return ca.leaf(['dot.example'], ['127.0.0.1', '::1'])
 
 
+def stop_all(servers):
+    """Stop them, and fail with the first error that one of them met."""
+    errors = []
+    for server in servers:
+        server.stop()
+        errors += server.errors
+    if errors:
+        raise errors[0]
+
+
 @pytest.fixture
 def serve(request, leaf):
     """Start a scriptable DoT server."""
@@ -58,12 +68,7 @@ def serve(request, leaf):
         servers.append(server)
         return server
     yield start
-    errors = []
-    for server in servers:
-        server.stop()
-        errors += server.errors
-    if errors:
-        raise errors[0]
+    stop_all(servers)
 
 
 @pytest.fixture
@@ -76,12 +81,7 @@ def plain():
         servers.append(server)
         return server
     yield start
-    errors = []
-    for server in servers:
-        server.stop()
-        errors += server.errors
-    if errors:
-        raise errors[0]
+    stop_all(servers)
 
 
 @pytest.fixture

@@ -16,24 +16,6 @@ from test_udp import KINDS
 
 
 @pytest.fixture
-def plain(request):
-    """Start a scriptable plain server."""
-    servers = []
-
-    def start(behaviour=plaind.answer, **options):
-        server = plaind.Server(behaviour, **options).start()
-        servers.append(server)
-        return server
-    yield start
-    errors = []
-    for server in servers:
-        server.stop()
-        errors += server.errors
-    if errors:
-        raise errors[0]
-
-
-@pytest.fixture
 def zoned(serve, dotstub):
     """zoned(servers, **zone keys): dotstub with the zone "example" at plain
     servers, and a DoT server for everything else. A pair."""
