@@ -57,7 +57,7 @@ static int grow(struct deny *d)
     return 0;
 }
 
-int deny_add(struct deny *d, const struct names_key *k, const uint8_t *name,
+int deny_add(struct deny *d, const struct sip *k, const uint8_t *name,
              size_t len)
 {
     struct names_walk w;
@@ -138,7 +138,7 @@ static bool is_null_address(const struct addr *a)
     return memcmp(a->ip, zeros, 15) == 0 && a->ip[15] <= 1;
 }
 
-static int add_text(struct deny *d, const struct names_key *k, struct span s)
+static int add_text(struct deny *d, const struct sip *k, struct span s)
 {
     uint8_t name[DNS_NAME_MAX];
     int len = names_from_host((const char *)s.ptr, s.len, name);
@@ -151,7 +151,7 @@ static int add_text(struct deny *d, const struct names_key *k, struct span s)
 
 /* The names behind an address. One that is not understood does not keep the
  * others out. */
-static int hosts_names(struct deny *d, const struct names_key *k,
+static int hosts_names(struct deny *d, const struct sip *k,
                        const struct addr *a, struct span line)
 {
     int result = 0;
@@ -176,7 +176,7 @@ static bool has_prefix(struct span s, const char *prefix)
     return s.len > len && memcmp(s.ptr, prefix, len) == 0;
 }
 
-int deny_line(struct deny *d, const struct names_key *k, struct span line)
+int deny_line(struct deny *d, const struct sip *k, struct span line)
 {
     struct span word;
     struct addr a;
@@ -200,7 +200,7 @@ int deny_line(struct deny *d, const struct names_key *k, struct span line)
     return line.len > 0 ? ERR_INVAL : add_text(d, k, word);
 }
 
-int deny_read(struct deny *d, const struct names_key *k, struct lines *l)
+int deny_read(struct deny *d, const struct sip *k, struct lines *l)
 {
     struct span line;
     int more;

@@ -28,8 +28,8 @@ struct deny {
 void deny_finish(struct deny *d);
 
 /* Deny a wire name and all below. Returns 0 | ERR_NOMEM. */
-MUST_USE int deny_add(struct deny *d, const struct names_key *k,
-                      const uint8_t *name, size_t len);
+MUST_USE int deny_add(struct deny *d, const struct sip *k, const uint8_t *name,
+                      size_t len);
 
 /* Is a suffix of the walk denied? */
 bool deny_holds(const struct deny *d, struct names_walk *w);
@@ -45,12 +45,10 @@ bool deny_holds(const struct deny *d, struct names_walk *w);
  * "#" begins a comment, "!" a line of it, "[" the head of a filter list.
  * Returns 0 | ERR_INVAL (not understood) | ERR_NOMEM.
  */
-MUST_USE int deny_line(struct deny *d, const struct names_key *k,
-                       struct span line);
+MUST_USE int deny_line(struct deny *d, const struct sip *k, struct span line);
 
 /* Take in a file. Lines that are not understood are counted by l. Returns 0 |
  * ERR_IO | ERR_NOMEM. */
-MUST_USE int deny_read(struct deny *d, const struct names_key *k,
-                       struct lines *l);
+MUST_USE int deny_read(struct deny *d, const struct sip *k, struct lines *l);
 
 #endif

@@ -8,7 +8,6 @@
 #include "dns/name.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,39 +21,6 @@ struct names_chunk {
 };
 
 /* ---- hashing ---- */
-
-static inline uint64_t rotated(uint64_t word, unsigned bits)
-{
-    return word << bits | word >> (64 - bits);
-}
-
-static inline uint64_t word_at(const uint8_t *octets)
-{
-    uint64_t word;
-
-    memcpy(&word, octets, sizeof(word));
-    return le64toh(word);
-}
-
-static inline void sip_round(struct names_key *s)
-{
-    s->v0 += s->v1;
-    s->v2 += s->v3;
-    s->v1 = rotated(s->v1, 13) ^ s->v0;
-    s->v3 = rotated(s->v3, 16) ^ s->v2;
-    s->v0 = rotated(s->v0, 32) + s->v3;
-    s->v2 += s->v1;
-    s->v3 = rotated(s->v3, 21) ^ s->v0;
-    s->v1 = rotated(s->v1, 17) ^ s->v2;
-    s->v2 = rotated(s->v2, 32);
-}
-
-static inline void sip_take(struct names_key *s, uint64_t word)
-{
-    s->v3 ^= word;
-    sip_round(s);
-    s->v0 ^= word;
-}
 
 /* Eight octets with their ASCII letters lowered. Without their highest bits
  * the octets cannot carry into one another: adding 0x3f sets the highest bit
@@ -77,7 +43,7 @@ static inline uint64_t word_before(const uint8_t *end, size_t before,
     uint64_t word = 0;
 
     if (before >= 8) {
-        return word_at(end - 8) >> (64 - 8 * count);
+        return sip_word_at(end - 8) >> (64 - 8 * count);
     }
     for (unsigned i = 1; i <= count; i++) {
         word = word << 8 | end[-(int)i];
@@ -86,8 +52,7 @@ static inline uint64_t word_before(const uint8_t *end, size_t before,
 }
 
 /* The label at offset at of the name. */
-static inline void sip_take_label(struct names_key *s, const uint8_t *name,
-                                  size_t at)
+static inline void sip_take_label(struct sip *s, const uint8_t *name, size_t at)
 {
     uint64_t len = name[at];
     uint64_t last = len << 56;
@@ -95,39 +60,17 @@ static inline void sip_take_label(struct names_key *s, const uint8_t *name,
     unsigned left = (unsigned)len;
 
     for (; left >= 8; left -= 8) {
-        sip_take(s, lowered(word_at(p)));
+        sip_take(s, lowered(sip_word_at(p)), 1);
         p += 8;
     }
     if (left > 0) {
         p += left;
         last |= lowered(word_before(p, (size_t)(p - name), left));
     }
-    sip_take(s, last);
+    sip_take(s, last, 1);
 }
 
-static inline uint64_t sip_end(struct names_key s)
-{
-    s.v2 ^= 0xff;
-    sip_round(&s);
-    sip_round(&s);
-    sip_round(&s);
-    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
-}
-
-void names_key_init(struct names_key *k, const uint8_t hash_key[16])
-{
-    uint64_t k0 = word_at(hash_key);
-    uint64_t k1 = word_at(hash_key + 8);
-
-    *k = (struct names_key){
-        k0 ^ 0x736f6d6570736575,
-        k1 ^ 0x646f72616e646f6d,
-        k0 ^ 0x6c7967656e657261,
-        k1 ^ 0x7465646279746573,
-    };
-}
-
-void names_walk_init(struct names_walk *w, const struct names_key *k,
+void names_walk_init(struct names_walk *w, const struct sip *k,
                      const uint8_t *name, size_t len)
 {
     size_t at = 0;
@@ -149,7 +92,7 @@ void names_walk_init(struct names_walk *w, const struct names_key *k,
 
 void names_walk_to(struct names_walk *w, unsigned labels)
 {
-    struct names_key state = w->state;
+    struct sip state = w->state;
 
     if (w->hashed >= labels) {
         return;
@@ -157,7 +100,7 @@ void names_walk_to(struct names_walk *w, unsigned labels)
     do {
         w->hashed++;
         sip_take_label(&state, w->name, names_suffix_at(w, w->hashed));
-        w->hash[w->hashed] = sip_end(state);
+        w->hash[w->hashed] = sip_end(state, 3);
     } while (w->hashed < labels);
     w->state = state;
 }
@@ -188,7 +131,7 @@ static void *names_alloc(struct names *t, size_t len)
 int names_init(struct names *t, const uint8_t hash_key[16])
 {
     *t = (struct names){.cap = SLOTS_AT_FIRST};
-    names_key_init(&t->key, hash_key);
+    sip_init(&t->key, hash_key);
     t->slots = calloc(t->cap, sizeof(*t->slots));
     t->memory_len = t->cap * sizeof(*t->slots);
     return t->slots == NULL ? ERR_NOMEM : 0;
@@ -249,11 +192,11 @@ const struct names_node *names_find(const struct names *t, const uint8_t *name,
 const struct names_node *
 names_find_label(const struct names *t, const struct names_walk *w, unsigned i)
 {
-    struct names_key state = t->key;
+    struct sip state = t->key;
     const uint8_t *label = w->name + w->at[i];
 
     sip_take_label(&state, w->name, w->at[i]);
-    return seek(t, sip_end(state), label, 1u + *label);
+    return seek(t, sip_end(state, 3), label, 1u + *label);
 }
 
 static void place(struct names_slot *slots, size_t cap, struct names_slot slot)

@@ -14,6 +14,7 @@
 #define POLICY_NAMES_H
 
 #include "base/attr.h"
+#include "base/sip.h"
 #include "dns/wire.h"
 
 #include <stdbool.h>
@@ -60,18 +61,13 @@ struct names_node {
     uint8_t name[]; /* wire name in lower case */
 };
 
-/* SipHash's words of state. */
-struct names_key {
-    uint64_t v0, v1, v2, v3;
-};
-
 struct names_slot {
     uint64_t hash;
     struct names_node *node; /* NULL: free */
 };
 
 struct names {
-    struct names_key key;
+    struct sip key;
     struct names_slot *slots;
     size_t cap; /* slots, a power of two, at most half of them used */
     size_t count;
@@ -86,8 +82,8 @@ struct names_walk {
     const uint8_t *name; /* the caller's, in any case */
     size_t len;
     unsigned labels;
-    unsigned hashed;        /* labels of the longest suffix with a hash */
-    struct names_key state; /* behind its labels */
+    unsigned hashed;  /* labels of the longest suffix with a hash */
+    struct sip state; /* behind its labels */
     uint8_t at[NAMES_LABELS_MAX + 1];    /* of each label, from the left */
     uint64_t hash[NAMES_LABELS_MAX + 1]; /* of suffixes, by labels */
 };
@@ -105,10 +101,8 @@ static inline uint64_t names_depth_bit(unsigned labels)
     return UINT64_C(1) << (labels < 63 ? labels : 63);
 }
 
-void names_key_init(struct names_key *k, const uint8_t hash_key[16]);
-
 /* Take apart a wire name of len octets (1 to DNS_NAME_MAX, well-formed). */
-void names_walk_init(struct names_walk *w, const struct names_key *k,
+void names_walk_init(struct names_walk *w, const struct sip *k,
                      const uint8_t *name, size_t len);
 
 /* Have the hashes of all suffixes of at most so many labels (of w->labels). */

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-static struct names_key key;
+static struct sip key;
 
 static bool holds(const struct deny *d, const char *text)
 {
@@ -211,7 +211,7 @@ static void a_million_names(void **state)
 static int set_key(void **state)
 {
     (void)state;
-    names_key_init(&key, hash_key);
+    sip_init(&key, hash_key);
     return 0;
 }
 

@@ -40,11 +40,11 @@ static struct names_node *added(struct names *t, const char *text)
  * labels lie: the words of eight octets must not show. */
 static void suffixes_hash_as_names(void **state)
 {
-    struct names_key key;
+    struct sip key;
     struct rng r;
 
     (void)state;
-    names_key_init(&key, hash_key);
+    sip_init(&key, hash_key);
     rng_seed(&r, 11);
     for (unsigned i = 0; i < 3000; i++) {
         uint8_t name[DNS_NAME_MAX];
@@ -80,10 +80,10 @@ static void suffixes_hash_as_names(void **state)
 /* A label alone is hashed as its octets are by the base's SipHash. */
 static void a_label_hashes_as_its_octets(void **state)
 {
-    struct names_key key;
+    struct sip key;
 
     (void)state;
-    names_key_init(&key, hash_key);
+    sip_init(&key, hash_key);
     for (unsigned len = 1; len <= 63; len++) {
         uint8_t name[65];
         struct names_walk w;
@@ -105,10 +105,10 @@ static void suffixes_are_hashed_as_wanted(void **state)
     uint8_t name[DNS_NAME_MAX];
     size_t len = wire("a.b.c.d.e", name);
     struct names_walk all, w;
-    struct names_key key;
+    struct sip key;
 
     (void)state;
-    names_key_init(&key, hash_key);
+    sip_init(&key, hash_key);
     names_walk_init(&all, &key, name, len);
     names_walk_to(&all, all.labels);
     names_walk_init(&w, &key, name, len);
@@ -180,10 +180,10 @@ static void like_names_have_other_hashes(void **state)
     };
     enum { COUNT = sizeof(names) / sizeof(*names) };
     uint64_t hashes[COUNT];
-    struct names_key key;
+    struct sip key;
 
     (void)state;
-    names_key_init(&key, hash_key);
+    sip_init(&key, hash_key);
     for (size_t i = 0; i < COUNT; i++) {
         uint8_t name[DNS_NAME_MAX];
         struct names_walk w;
@@ -202,7 +202,7 @@ static void another_key_gives_another_hash(void **state)
 {
     uint8_t name[DNS_NAME_MAX];
     struct names_walk a, b;
-    struct names_key key;
+    struct sip key;
     size_t len = wire("www.example.net", name);
 
     (void)state;
@@ -210,11 +210,11 @@ static void another_key_gives_another_hash(void **state)
         uint8_t other[16];
 
         memcpy(other, hash_key, sizeof(other));
-        names_key_init(&key, hash_key);
+        sip_init(&key, hash_key);
         names_walk_init(&a, &key, name, len);
         names_walk_to(&a, a.labels);
         other[i] ^= 0x80;
-        names_key_init(&key, other);
+        sip_init(&key, other);
         names_walk_init(&b, &key, name, len);
         names_walk_to(&b, b.labels);
         assert_int_not_equal(a.hash[3], b.hash[3]);
