@@ -21,8 +21,6 @@
 
 #define LOG_ROOM "server"
 
-static char what_holds[128] = "off";
-
 /* ---- another user ---- */
 
 struct user {
@@ -151,7 +149,6 @@ static bool is_sanitized(void)
 void sandbox_enter(const struct setup *s, const char *file)
 {
     char landlock[32] = "";
-    bool has_seccomp = false;
 
     if (s->config->sandbox == CONFIG_SANDBOX_OFF) {
         return;
@@ -167,15 +164,9 @@ void sandbox_enter(const struct setup *s, const char *file)
     } else if (abi == 0) {
         log_info("sandbox: this system has no Landlock");
     }
-    has_seccomp =
+    bool has_seccomp =
         sandbox_seccomp(s->config->sandbox == CONFIG_SANDBOX_KILL) == 0;
-    snprintf(what_holds, sizeof(what_holds), "%s%s%s",
+    log_info("sandbox: %s%s%s",
              has_no_new_privs ? "no_new_privs" : "capabilities dropped",
              landlock, has_seccomp ? ", seccomp" : "");
-    log_info("sandbox: %s", what_holds);
-}
-
-const char *sandbox_text(void)
-{
-    return what_holds;
 }

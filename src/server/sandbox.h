@@ -29,9 +29,6 @@ MUST_USE int sandbox_become(const char *user);
  * have or allow is logged, and the rest still holds. */
 void sandbox_enter(const struct setup *s, const char *file);
 
-/* The parts, "no_new_privs, Landlock (ABI 5), seccomp", for the log. Static. */
-const char *sandbox_text(void);
-
 /* sandbox_seccomp.c: allow what a serving process does. Returns 0 |
  * ERR_NET_OTHER (logged). */
 MUST_USE int sandbox_seccomp(bool is_deadly);
