@@ -126,14 +126,15 @@ def replace(path, text):
 
 
 class InMachine:
-    """dotstub on port 53 of the machine, with the zone corp."""
+    """dotstub on port 53 of the machine, with the zone corp or another."""
 
-    def __init__(self, machine, folder, ca, resolv_conf, **config):
+    def __init__(self, machine, folder, ca, resolv_conf, zone='corp',
+                 **config):
         self.machine = machine
         self.stub = Dotstub(
             folder, ['127.0.0.7#dot.example'], ca.file, port=53,
             prefix=machine.prefix, listen=['127.0.0.1'],
-            zones={'corp': {'servers': {'resolv_conf': str(resolv_conf)}}},
+            zones={zone: {'servers': {'resolv_conf': str(resolv_conf)}}},
             **config)
 
     def __enter__(self):
@@ -180,6 +181,27 @@ def test_resolv_conf_is_followed(machine, tmp_path, ca):
     finally:
         first.stop()
         second.stop()
+
+
+def test_search_domains_need_no_copying(machine, tmp_path, ca):
+    """A pod's resolv.conf says which zones are the cluster's, and who serves
+    them."""
+    names = ['web.default.svc.cluster.local', 'db.prod.svc.cluster.local']
+    cluster = machine.inside(lambda: plaind.Server(
+        Table({f'{name} A': '192.0.2.9' for name in names}),
+        address='127.0.0.2', port=53).start())
+    path = tmp_path / 'resolv.conf'
+    path.write_text('search default.svc.cluster.local svc.cluster.local '
+                    'cluster.local\nnameserver 127.0.0.2\noptions ndots:5\n')
+    try:
+        with InMachine(machine, tmp_path, ca, path, zone='search') as run:
+            for name in names:
+                run.wait_for(name, '192.0.2.9')
+            seen = len(cluster.queries)
+            run.ask('www.cluster.example', '+time=1')
+            assert len(cluster.queries) == seen, 'a public name went there'
+    finally:
+        cluster.stop()
 
 
 @pytest.mark.parametrize('folder', ['here', 'later'])
