@@ -291,6 +291,11 @@ void tls_client_forget_tickets(struct tls_client *c)
     tls_tickets_clear(&c->tickets);
 }
 
+void tls_client_moved(struct tls_client *c)
+{
+    tls_tickets_forget_spent(&c->tickets);
+}
+
 size_t tls_client_ticket_count(const struct tls_client *c)
 {
     return c->tickets.count;

@@ -71,7 +71,12 @@ void tls_client_prepare(struct tls_client *c);
 /* Forget the tickets: the next session is a full handshake. */
 void tls_client_forget_tickets(struct tls_client *c);
 
-/* Tickets (or, for TLS 1.2, sessions) in store now. */
+/* This machine is on another network: a ticket that was shown on the last one
+ * is not shown again (RFC 8446 C.4). */
+void tls_client_moved(struct tls_client *c);
+
+/* Tickets (or, for TLS 1.2, sessions) in store now that
+ * were not used yet. */
 size_t tls_client_ticket_count(const struct tls_client *c);
 
 #endif

@@ -207,6 +207,8 @@ static int on_handshake_done(struct tls_session *s)
     }
     if (s->is_resumed) {
         s->verify.proof = s->offered_proof;
+    } else {
+        tls_tickets_forget_spent(&s->client->tickets);
     }
     s->is_ready = true;
     drop_peer_certificates(s);

@@ -21,7 +21,7 @@ struct tls_session;
 
 /* Returns 0 | ERR_NOMEM | ERR_TLS_SETUP. client must outlive the session.
  * Nothing is in the output before the first tls_session_recv(), which takes a
- * ticket of the client's if there is one (each is used once, RFC 8446 C.4). A
+ * ticket of the client's if there is one (tls/ticket.h says when). A
  * handshake that fails with one makes the client forget the others too. */
 MUST_USE int tls_session_create(struct tls_client *client,
                                 struct tls_session **out);

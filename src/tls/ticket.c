@@ -1,8 +1,8 @@
 /*
- * The store of tickets. Invariant: items[0] to items[count - 1] own their data,
- * and each was given in a session whose server was verified, at proof's time,
- * under the policy of the client that the store belongs to: so a resumed
- * session is as good as a verified one until the ticket expires.
+ * The store of tickets. Invariant: items[0] to items[count - 1] and spent own
+ * their data, and each was given in a session whose server was verified, at
+ * proof's time, under the policy of the client that the store belongs to: so a
+ * resumed session is as good as a verified one until the ticket expires.
  */
 #include "tls/ticket.h"
 
@@ -18,6 +18,7 @@ enum {
     LIFETIME_MAX_S = 7 * 24 * 3600,
     /* RFC 5246 F.1.4, for a server that gives no lifetime. */
     LIFETIME_UNKNOWN_S = 24 * 3600,
+    USED_AGAIN_S = 30, /* after its first use */
 };
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -25,20 +26,33 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void drop(struct tls_tickets *t, size_t i)
+static void finish(struct tls_ticket *item)
 {
-    mbedtls_platform_zeroize(t->items[i].data, t->items[i].len);
-    free(t->items[i].data);
+    if (item->data != NULL) {
+        mbedtls_platform_zeroize(item->data, item->len);
+        free(item->data);
+        item->data = NULL;
+    }
+}
+
+static void drop_oldest(struct tls_tickets *t)
+{
+    finish(&t->items[0]);
     t->count--;
-    memmove(&t->items[i], &t->items[i + 1],
-            (t->count - i) * sizeof(t->items[0]));
+    memmove(&t->items[0], &t->items[1], t->count * sizeof(t->items[0]));
+}
+
+void tls_tickets_forget_spent(struct tls_tickets *t)
+{
+    finish(&t->spent);
 }
 
 void tls_tickets_clear(struct tls_tickets *t)
 {
     while (t->count > 0) {
-        drop(t, t->count - 1);
+        finish(&t->items[--t->count]);
     }
+    tls_tickets_forget_spent(t);
 }
 
 /* Mbed TLS offers these only as members. */
@@ -91,7 +105,7 @@ void tls_tickets_put(struct tls_tickets *t, const mbedtls_ssl_session *session,
                                 proof->verified_at_s + LIFETIME_MAX_S);
     item.expires_at_s = earlier(item.expires_at_s, proof->expires_at_s);
     if (t->count == TLS_TICKETS_MAX) {
-        drop(t, 0);
+        drop_oldest(t);
     }
     t->items[t->count++] = item;
 }
@@ -118,20 +132,37 @@ static int restore(const struct tls_ticket *item, mbedtls_ssl_context *ssl)
     return ret;
 }
 
+static bool is_usable_again(const struct tls_ticket *item)
+{
+    int64_t now_s = time(NULL);
+
+    return item->data != NULL && now_s >= item->used_at_s &&
+           now_s < item->used_at_s + USED_AGAIN_S;
+}
+
+static bool set(const struct tls_ticket *item, mbedtls_ssl_context *ssl,
+                struct tls_proof *proof_out)
+{
+    if (!is_current(item) || restore(item, ssl) != 0) {
+        return false;
+    }
+    *proof_out = item->proof;
+    return true;
+}
+
 bool tls_tickets_use(struct tls_tickets *t, mbedtls_ssl_context *ssl,
                      struct tls_proof *proof_out)
 {
     while (t->count > 0) {
-        struct tls_ticket *item = &t->items[t->count - 1];
-        bool is_set = is_current(item) && restore(item, ssl) == 0;
+        struct tls_ticket *item = &t->items[--t->count];
 
-        if (is_set) {
-            *proof_out = item->proof;
-        }
-        drop(t, t->count - 1);
-        if (is_set) {
+        if (set(item, ssl, proof_out)) {
+            tls_tickets_forget_spent(t);
+            item->used_at_s = time(NULL);
+            t->spent = *item;
             return true;
         }
+        finish(item);
     }
-    return false;
+    return is_usable_again(&t->spent) && set(&t->spent, ssl, proof_out);
 }

@@ -59,7 +59,8 @@ def test_server_changes_its_version(serve, dotstub, leaf, first, second):
 
 
 def test_tickets_are_used_once(serve, dotstub):
-    """RFC 8446 C.4: no two connections show the same ticket."""
+    """RFC 8446 C.4: while the server gives new ones, no two connections show
+    the same ticket."""
     server = serve(versions=(dotd.TLS13, dotd.TLS13), tickets=1)
     stub = dotstub([server], ready=[server], connections_per_server=1)
     assert texts(stub.udp('www.example')) == WWW

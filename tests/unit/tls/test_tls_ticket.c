@@ -1,6 +1,6 @@
 /*
- * Resumption: tickets are kept, used once, bounded, bound to their client, and
- * do not outlive what they stand for.
+ * Resumption: tickets are kept, used one by one, bounded, bound to their
+ * client, and do not outlive what they stand for.
  */
 #include "fixture.h"
 
@@ -54,7 +54,9 @@ static void test_tls13(void **state)
     tls_server_destroy(server);
 }
 
-static void test_tls13_each_once(void **state)
+/* Of three sessions at once each takes a ticket of its own while there are
+ * some. */
+static void test_tls13_each_its_own(void **state)
 {
     struct tls_server *server = ticket_server(MBEDTLS_SSL_VERSION_TLS1_3, 2);
     struct tls_client *client = tls_pair_client(fix.trust, "dns.example");
@@ -67,6 +69,9 @@ static void test_tls13_each_once(void **state)
         tls_pair_init(&pairs[i], client, server);
         /* To make a session costs no ticket, only to start it does. */
         assert_int_equal(tls_client_ticket_count(client), i < 2 ? 2 - i : 0);
+        if (i == 2) {
+            tls_client_moved(client); /* or the third would use the second's */
+        }
         tls_pair_feed_client(&pairs[i], span_of(NULL, 0));
     }
     assert_int_equal(tls_client_ticket_count(client), 0);
@@ -79,6 +84,70 @@ static void test_tls13_each_once(void **state)
         assert_true(info.is_resumed == (i < 2));
         tls_pair_finish(&pairs[i]);
     }
+    tls_client_destroy(client);
+    tls_server_destroy(server);
+}
+
+/* As from a server that gives none on resumption. */
+static void lose_fresh(struct tls_client *client)
+{
+    struct tls_tickets *t = &client->tickets;
+
+    while (t->count > 0) {
+        free(t->items[--t->count].data);
+    }
+}
+
+/* A client that has used the only ticket it has. */
+static struct tls_client *spender(struct tls_server *server)
+{
+    struct tls_client *client = tls_pair_client(fix.trust, "dns.example");
+
+    assert_false(connect_once(client, server));
+    assert_true(connect_once(client, server));
+    lose_fresh(client);
+    return client;
+}
+
+static void end_half_a_minute_later(struct tls_client *client)
+{
+    client->tickets.spent.used_at_s -= 30;
+}
+
+static void test_used_again(void **state)
+{
+    static const mbedtls_ssl_protocol_version versions[] = {
+        MBEDTLS_SSL_VERSION_TLS1_2, MBEDTLS_SSL_VERSION_TLS1_3};
+    static void (*const ends[])(struct tls_client *) = {
+        end_half_a_minute_later, tls_client_moved, tls_client_forget_tickets};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(versions) * COUNT_OF(ends); i++) {
+        struct tls_server *server =
+            ticket_server(versions[i % COUNT_OF(versions)], 1);
+        struct tls_client *client = spender(server);
+
+        for (int again = 0; again < 2; again++) {
+            assert_true(connect_once(client, server));
+            lose_fresh(client);
+        }
+        ends[i / COUNT_OF(versions)](client);
+        assert_false(connect_once(client, server));
+        tls_client_destroy(client);
+        tls_server_destroy(server);
+    }
+}
+
+/* A server that declines it once is not shown it again. */
+static void test_spent_and_declined(void **state)
+{
+    struct tls_server *server = ticket_server(MBEDTLS_SSL_VERSION_TLS1_3, 1);
+    struct tls_client *client = spender(server);
+
+    (void)state;
+    tls_server_forget_tickets(server);
+    assert_false(connect_once(client, server));
+    assert_null(client->tickets.spent.data);
     tls_client_destroy(client);
     tls_server_destroy(server);
 }
@@ -313,7 +382,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tls13),
-        cmocka_unit_test(test_tls13_each_once),
+        cmocka_unit_test(test_tls13_each_its_own),
+        cmocka_unit_test(test_used_again),
+        cmocka_unit_test(test_spent_and_declined),
         cmocka_unit_test(test_newest_are_kept),
         cmocka_unit_test(test_tls12),
         cmocka_unit_test(test_by_address),
