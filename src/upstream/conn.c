@@ -291,6 +291,7 @@ static int conn_answer(struct upstream_conn *c, struct span message)
     }
     p->stats.answers++;
     enum attempt_reason reason = pool_detach(req, c);
+    c->has_served = true;
     conn_answered(c, i);
     conn_read_keepalive(c, &response.opt);
     pool_answer(req, c->server, reason, message, &response);

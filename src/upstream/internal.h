@@ -40,12 +40,20 @@ enum {
     /* Connections are not closed sooner than this for want of queries, however
      * short warm_for is. */
     WARM_LEAST_MS = 10 * 1000,
-    /* Connections opened ahead of an idle limit while nobody asks, in a row:
-     * for a server in use, and for one that waits for others to fail. */
-    WARM_TIMES = 60,
-    WARM_SPARE_TIMES = 15,
-    /* An only server gets a second connection while clients ask so often. */
+    /* Connections opened ahead of a limit while nobody asks, in a row, to a
+     * server that waits for others to fail. */
+    WARM_SPARE_TIMES = 60,
+    /* A connection that lives shorter was not worth its handshake, unless it
+     * served a client; so many, if there are others. (Not quite a second.) */
+    BRIEF_MS = 900,
+    BRIEF_ANSWERS = 8,
+    /* So many of them in a row, and the server is not to be relied on. */
+    BRIEF_TIMES = 2,
+    /* An only server gets a second connection while clients ask so often; not
+     * together with the first, or both might end at the same time. */
     SPARE_FOR_MS = 30 * 1000,
+    SPARE_AFTER_MS = 500,
+    SPARE_AFTER_QUERIES = 16,
     /* Suspended for longer than this, peers may have forgotten us. */
     SLEEP_MS = 1000,
     CONN_ADDRS_MAX = 8,      /* of one server */
@@ -128,9 +136,10 @@ struct upstream_conn {
     bool is_lingering : 1; /* retired, and left for the server to close */
     bool is_aged : 1;      /* … because of its age, not of a pause */
     bool is_dropped : 1;   /* we end it, and it is nobody's fault */
-    bool is_late : 1; /* nothing came since a query that is late was sent */
-    uint8_t early;    /* how much sooner than others it is retired */
-    int doomed;       /* ERR_*: close at the end of the turn */
+    bool is_late : 1;    /* nothing came since a query that is late was sent */
+    bool has_served : 1; /* a client's query was answered */
+    uint8_t early;       /* how much sooner than others it is retired */
+    int doomed;          /* ERR_*: close at the end of the turn */
     struct conn_try tries[CONN_ADDRS_MAX];
     unsigned tried;   /* addresses, so far */
     unsigned address; /* which of the server's is connected */
@@ -158,6 +167,8 @@ struct upstream_server {
     unsigned dialing;
     unsigned failures;      /* in a row, until an answer comes */
     unsigned offline;       /* dials in a row that our own network refused */
+    unsigned brief;         /* connections in a row that it ended within a
+                               moment, and that served nobody */
     unsigned first_address; /* the one that worked last */
     bool was_up;            /* for the log: the change is told, not the state */
     bool was_told_down;
@@ -280,6 +291,9 @@ void told_why(const struct upstream_conn *c, int err, char why[SERVER_WHY_LEN]);
 /* It has just become ready. */
 void conn_begin_quiet(struct upstream_conn *c);
 
+/* When its last query left, or its last answer came; else when it got ready. */
+uint64_t conn_active_ms(const struct upstream_conn *c);
+
 /* A query left: silence counts from now on, if it did not before. */
 void conn_used(struct upstream_conn *c);
 
@@ -373,8 +387,14 @@ void server_dial_if_due(struct upstream_server *s, unsigned wanted,
  * dials under way begin anew. */
 void server_forgive(struct upstream_server *s);
 
+/* Would it have been there for a client who came later? If in use: if old. */
+bool conn_has_lasted(const struct upstream_conn *c);
+
 /* Is nothing known against it? */
 bool server_is_well(const struct upstream_server *s);
+
+/* … and do its connections last? */
+bool server_is_steady(const struct upstream_server *s);
 
 /* A connection that can take a query now and does not hold req (may be NULL);
  * the first that is not much busier than others, and nothing is stuck on. NULL:
@@ -409,6 +429,10 @@ struct upstream_server *strategy_pick(struct upstream_pool *p,
 
 /* To how many servers a query goes at first. */
 unsigned strategy_width(const struct upstream_pool *p);
+
+/* Is it time for a client's query to give an only server, which has one
+ * connection, another? */
+bool strategy_wants_spare(const struct upstream_pool *p);
 
 /* How many connections of s the strategy wants to be kept ready. */
 unsigned strategy_wants_warm(const struct upstream_pool *p,

@@ -21,44 +21,57 @@
 enum {
     AGE_LEAST_MS = 500, /* shorter lives and pauses teach nothing */
     IDLE_LEAST_MS = 200,
-    WARM_LEAST_IDLE_MS = 1000,     /* else it is no use to be connected ahead */
     SEEN_MOST_MS = 10 * 60 * 1000, /* longer ones need no successor */
     TEST_FIRST = 4, /* the how many-eth retirement is a test … */
-    TEST_TIMES = 4, /* … and the next one after so many times as many */
+    TEST_TIMES = 4, /* … and the next one after so many times as many … */
+    TEST_RARELY = 256,   /* … until there is one in so many */
+    TEST_BUSY_TIMES = 8, /* put off so long while clients ask */
+    TEST_QUIET_MS = 1000,
     COUNT_LEAST = 8,
-    COUNT_EVERY_FIRST = 16,
+    COUNT_EVERY_FIRST = 64,
     COUNT_EVERY_MAX = 1024,
     LEAD_LEAST_MS = 25,
     DIAL_GUESS_MS = 200, /* when no handshake was measured */
     LOOK_AGAIN_MS = 20
 };
 
+/* The shorter of two, of which 0 is none. */
+static uint32_t shorter(uint32_t a_ms, uint32_t b_ms)
+{
+    if (a_ms == 0 || b_ms == 0) {
+        return a_ms + b_ms;
+    }
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 uint32_t limits_idle_ms(const struct limits *l)
 {
-    if (l->told_idle_ms == 0 || l->idle_ms == 0) {
-        return l->told_idle_ms + l->idle_ms;
-    }
-    return l->told_idle_ms < l->idle_ms ? l->told_idle_ms : l->idle_ms;
+    return shorter(l->told_idle_ms, l->idle_ms);
+}
+
+uint32_t limits_shortest_ms(const struct limits *l)
+{
+    return shorter(limits_idle_ms(l), l->age_ms);
+}
+
+static bool is_too_short(uint32_t limit_ms)
+{
+    return limit_ms != 0 && limit_ms < BRIEF_MS;
 }
 
 bool limits_allow_warmth(const struct limits *l)
 {
-    uint32_t idle_ms = limits_idle_ms(l);
+    return !is_too_short(limits_shortest_ms(l));
+}
 
-    return idle_ms == 0 || idle_ms >= WARM_LEAST_IDLE_MS;
+bool limits_forbid_warmth(const struct limits *l)
+{
+    return is_too_short(l->told_idle_ms);
 }
 
 static uint64_t now_ms(const struct upstream_conn *c)
 {
     return net_now_ms(c->server->pool->loop);
-}
-
-/* When its last query left, or its last answer came. */
-static uint64_t active_ms(const struct upstream_conn *c)
-{
-    uint64_t heard_ms = c->heard_us / 1000;
-
-    return c->used_ms > heard_ms ? c->used_ms : heard_ms;
 }
 
 /* How long before a limit of limit_ms queries must not be sent any more: an
@@ -79,8 +92,8 @@ static uint64_t lead_ms(const struct upstream_server *s)
            2 * (uint64_t)(s->dial_ms > 0 ? s->dial_ms : DIAL_GUESS_MS);
 }
 
-/* A limit so short that connections would be opened all the time is left to
- * the server. */
+/* A limit so short that connections would be opened all the time, each for a
+ * quarter of it, is left to the server. */
 static uint64_t until_ms(const struct upstream_conn *c, uint64_t from_ms,
                          uint32_t limit_ms)
 {
@@ -88,7 +101,7 @@ static uint64_t until_ms(const struct upstream_conn *c, uint64_t from_ms,
     uint64_t at_ms = from_ms + limit_ms;
     uint64_t end_ms = now_ms(c) + margin;
 
-    if (limit_ms < 2 * (margin + lead_ms(c->server))) {
+    if (limit_ms < (margin + lead_ms(c->server)) * 4 / 3) {
         return UINT64_MAX;
     }
     return at_ms > end_ms ? at_ms - end_ms : 0;
@@ -104,7 +117,7 @@ static uint64_t left_ms(const struct upstream_conn *c, bool *is_age)
 
     *is_age = false;
     if (idle_ms > 0 && c->outstanding == 0) {
-        left = until_ms(c, active_ms(c), idle_ms);
+        left = until_ms(c, conn_active_ms(c), idle_ms);
     }
     if (l->age_ms > 0) {
         uint64_t age_left = until_ms(c, c->started_ms, l->age_ms);
@@ -145,21 +158,37 @@ static void retire(struct upstream_conn *c)
     pool_review(c->server->pool);
 }
 
+/* While clients ask it is put off, for the end of one connection may do harm to
+ * others; but not when the limit may be one of queries, taken for another. */
+static bool is_test_due(const struct upstream_conn *c)
+{
+    const struct limits *l = &c->server->limits;
+    bool is_busy = now_ms(c) - c->server->pool->asked_ms < TEST_QUIET_MS;
+    uint64_t times = is_busy && l->count == 0 ? TEST_BUSY_TIMES : 1;
+
+    return l->uses >= l->next_test * times;
+}
+
 /* Left to the server to close, to see when it does: for half as long again as
  * the limit that was seen. */
 static void linger(struct upstream_conn *c, bool is_age)
 {
     struct limits *l = &c->server->limits;
-    uint64_t from_ms = is_age ? c->started_ms : active_ms(c);
+    uint64_t from_ms = is_age ? c->started_ms : conn_active_ms(c);
     uint32_t limit_ms = is_age ? l->age_ms : l->idle_ms;
 
     if (limit_ms == 0 || (!is_age && limits_idle_ms(l) < limit_ms)) {
         return; /* the limit was told */
     }
-    if (++l->uses < l->next_test) {
+    l->uses++;
+    if (!is_test_due(c)) {
         return;
     }
-    l->next_test = l->uses + l->uses * (TEST_TIMES - 1);
+    l->uses = 0;
+    l->next_test = l->next_test == 0 ? TEST_FIRST : l->next_test * TEST_TIMES;
+    if (l->next_test > TEST_RARELY) {
+        l->next_test = TEST_RARELY;
+    }
     c->is_lingering = true;
     c->is_aged = is_age;
     c->linger_ms = from_ms + limit_ms + limit_ms / 2;
@@ -188,6 +217,28 @@ static uint64_t check_retired(struct upstream_conn *c)
     return UINT64_MAX;
 }
 
+/* A limit that is not kept ahead of is not tested: a connection that grew older
+ * all the same shows that it is wrong. */
+static void outgrow(const struct upstream_conn *c)
+{
+    struct limits *l = &c->server->limits;
+    uint64_t age_ms = now_ms(c) - c->started_ms;
+
+    if (l->age_ms > 0 && age_ms > l->age_ms + l->age_ms / 4) {
+        l->age_ms = age_ms < SEEN_MOST_MS ? (uint32_t)age_ms : 0;
+    }
+}
+
+/* Is it worth a connection that another is ready before c ends? */
+static bool is_kept_ahead(const struct upstream_conn *c)
+{
+    const struct upstream_server *s = c->server;
+
+    return !c->is_suspect && strategy_wants_warm(s->pool, s) > 0 &&
+           (limits_allow_warmth(&s->limits) || c->outstanding > 0 ||
+            now_ms(c) - conn_active_ms(c) < s->limits.age_ms / 2);
+}
+
 uint64_t limits_check(struct upstream_conn *c)
 {
     struct upstream_server *s = c->server;
@@ -196,9 +247,9 @@ uint64_t limits_check(struct upstream_conn *c)
     if (c->is_retired) {
         return check_retired(c);
     }
+    outgrow(c);
     uint64_t left = left_ms(c, &is_age);
-    if (left == UINT64_MAX || c->is_suspect ||
-        strategy_wants_warm(s->pool, s) == 0) {
+    if (left == UINT64_MAX || !is_kept_ahead(c)) {
         return UINT64_MAX; /* it may end as it likes */
     }
     uint64_t lead = lead_ms(s);
@@ -228,6 +279,14 @@ void limits_surplus(struct upstream_conn *c)
 
 /* ---- counted queries ---- */
 
+static void limit_count(struct upstream_conn *c)
+{
+    uint32_t count = c->server->limits.count;
+
+    c->count_limit = count;
+    c->count_mark = count > 0 ? count / 4 : UINT32_MAX;
+}
+
 void limits_begin(struct upstream_conn *c)
 {
     struct limits *l = &c->server->limits;
@@ -235,14 +294,10 @@ void limits_begin(struct upstream_conn *c)
     bool is_age;
 
     c->early = (uint8_t)rng_next(&c->server->pool->rng);
-    c->count_limit = l->count;
-    c->count_mark = UINT32_MAX;
-    if (l->count > 0) {
-        if (++l->count_uses >= l->count_every) {
-            l->count_uses = 0;
-            c->count_limit += l->count / 8 + 1;
-        }
-        c->count_mark = c->count_limit / 4;
+    limit_count(c);
+    if (l->count > 0 && ++l->count_uses >= l->count_every) {
+        l->count_uses = 0;
+        c->count_limit += l->count / 8 + 1;
     }
     uint64_t left = left_ms(c, &is_age);
     if (left != UINT64_MAX) {
@@ -282,8 +337,14 @@ void limits_count(struct upstream_conn *c)
         count_reached(c);
         return;
     }
+    uint32_t last_mark = c->count_limit - c->count_limit / 4;
     c->count_mark = c->sent + (c->count_limit - c->sent + 1) / 2;
-    if (count_left_ms(c) <= lead_ms(c->server) * 3 / 2) {
+    if (c->count_mark > last_mark) {
+        c->count_mark = last_mark;
+    }
+    /* The rest may be asked all at once. */
+    if (c->sent >= last_mark ||
+        count_left_ms(c) <= lead_ms(c->server) * 3 / 2) {
         c->count_mark = c->count_limit;
         if (!has_successor(c)) {
             server_dial_successor(c->server);
@@ -296,8 +357,9 @@ void limits_count(struct upstream_conn *c)
 void limits_used(struct upstream_conn *c)
 {
     struct limits *l = &c->server->limits;
-    uint64_t idle_ms = now_ms(c) - active_ms(c);
+    uint64_t idle_ms = now_ms(c) - conn_active_ms(c);
 
+    outgrow(c);
     if (l->idle_ms > 0 && idle_ms > l->idle_ms + l->idle_ms / 4) {
         l->idle_ms = idle_ms < SEEN_MOST_MS ? (uint32_t)idle_ms : 0;
     }
@@ -310,9 +372,9 @@ static void learn_ms(struct limits *l, uint32_t *limit_ms, uint64_t seen_ms)
         seen_ms < (limit_ms == &l->age_ms ? AGE_LEAST_MS : IDLE_LEAST_MS)) {
         return;
     }
-    if (*limit_ms == 0) {
+    if (*limit_ms == 0 || seen_ms < *limit_ms - *limit_ms / 8) {
         l->uses = 0;
-        l->next_test = TEST_FIRST;
+        l->next_test = TEST_FIRST; /* another guess */
     }
     if (*limit_ms == 0 || seen_ms < *limit_ms) {
         *limit_ms = (uint32_t)seen_ms;
@@ -330,16 +392,18 @@ static bool is_near(uint64_t a, uint64_t b, unsigned share)
 
 /* A number is believed when two in a row are alike: one may be chance, and
  * too low a number costs handshakes without end. */
-static void learn_count(struct limits *l, uint32_t count)
+static void learn_count(struct limits *l, const struct upstream_conn *c)
 {
+    uint32_t count = c->answers;
     bool is_sure = is_near(count, l->last_count, 64);
 
     l->last_count = count;
     if (count < COUNT_LEAST) {
         return;
     }
-    if (l->count > 0 && count >= l->count) { /* one that tried more */
-        l->count_every *= l->count_every < COUNT_EVERY_MAX ? 2 : 1;
+    if (l->count > 0 && count >= l->count) {
+        bool has_tried = c->count_limit > l->count && count < c->count_limit;
+        l->count_every *= has_tried && l->count_every < COUNT_EVERY_MAX ? 2 : 1;
     } else if (is_sure) {
         l->count = count;
         l->count_uses = 0;
@@ -350,7 +414,7 @@ static void learn_count(struct limits *l, uint32_t count)
 static void learn_end(struct limits *l, const struct upstream_conn *c)
 {
     uint64_t age_ms = now_ms(c) - c->started_ms;
-    uint64_t idle_ms = now_ms(c) - active_ms(c);
+    uint64_t idle_ms = now_ms(c) - conn_active_ms(c);
     bool is_idle = c->outstanding == 0 && idle_ms >= IDLE_LEAST_MS;
 
     if (c->is_lingering) {
@@ -358,18 +422,24 @@ static void learn_end(struct limits *l, const struct upstream_conn *c)
                  c->is_aged ? age_ms : idle_ms);
     } else if (c->is_retired) {
         if (c->count_limit > 0 && c->sent >= c->count_limit) {
-            learn_count(l, c->answers); /* its age has no say in that */
+            learn_count(l, c); /* its age has no say in that */
         }
         return;
     } else if (is_idle && is_near(age_ms, l->last_age_ms, 32) &&
                !is_near(idle_ms, l->last_idle_ms, 8)) {
         learn_ms(l, &l->age_ms, age_ms); /* the pause was chance, both times */
         l->idle_ms = 0;
+    } else if (is_idle && l->age_ms > 0 && is_near(age_ms, l->age_ms, 32)) {
+        learn_ms(l, &l->age_ms, age_ms);
     } else if (is_idle) {
         learn_ms(l, &l->idle_ms, idle_ms);
     } else if (c->answers > 0) {
-        learn_ms(l, &l->age_ms, age_ms);
-        learn_count(l, c->answers);
+        learn_count(l, c);
+        if (l->count != c->answers) {
+            learn_ms(l, &l->age_ms, age_ms);
+        } else if (!is_near(age_ms, l->last_age_ms, 32)) {
+            l->age_ms = 0; /* the age was chance, both times */
+        }
     }
     if (age_ms <= UINT32_MAX) {
         l->last_age_ms = (uint32_t)age_ms;
@@ -394,6 +464,9 @@ void limits_learn(const struct upstream_conn *c)
         struct upstream_conn *other =
             CONTAINER_OF(node, struct upstream_conn, node);
         if (other->state == CONN_READY) {
+            if (other->count_limit == 0) {
+                limit_count(other);
+            }
             conn_wake_in(other, 1);
         }
     }

@@ -18,9 +18,10 @@ struct limits {
     uint32_t count;        /* … after so many queries */
     uint32_t last_age_ms, last_idle_ms; /* of the last one that it closed */
     uint32_t last_count;
-    unsigned uses, next_test; /* connections retired for idle_ms or age_ms */
-    unsigned count_uses;      /* connections that kept to count, in a row */
-    unsigned count_every;     /* after so many a few more queries are tried */
+    unsigned uses; /* connections retired for idle_ms or age_ms since … */
+    unsigned next_test;   /* … one was a test; so many, and one is again */
+    unsigned count_uses;  /* connections that kept to count, in a row */
+    unsigned count_every; /* after so many a few more queries are tried */
 };
 
 /* It has just become ready. */
@@ -40,6 +41,9 @@ void limits_used(struct upstream_conn *c);
 /* Is a connection that waits for clients there long enough to be of use? */
 bool limits_allow_warmth(const struct limits *l);
 
+/* Did the server say that it is not? What was seen may have been chance. */
+bool limits_forbid_warmth(const struct limits *l);
+
 /* c is no longer suspect; it is retired if others have taken its place. */
 void limits_surplus(struct upstream_conn *c);
 
@@ -51,5 +55,8 @@ void limits_told(struct upstream_conn *c, unsigned units);
 
 /* The shorter of what was told and seen; 0: not known. */
 uint32_t limits_idle_ms(const struct limits *l);
+
+/* … or the age, whichever ends a connection first that nobody uses. */
+uint32_t limits_shortest_ms(const struct limits *l);
 
 #endif

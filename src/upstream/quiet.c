@@ -43,6 +43,13 @@ uint32_t server_suspect_ms(const struct upstream_server *s)
     return (uint32_t)ms;
 }
 
+uint64_t conn_active_ms(const struct upstream_conn *c)
+{
+    uint64_t heard_ms = c->heard_us / 1000;
+
+    return c->used_ms > heard_ms ? c->used_ms : heard_ms;
+}
+
 /* What a query that leaves now waits for first. */
 static uint32_t first_look_ms(const struct upstream_server *s)
 {

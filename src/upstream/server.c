@@ -5,7 +5,8 @@
  * silent or talks nonsense, is a failure; an answer ends the count. A server
  * that failed is tried again in the background, after a back-off that doubles,
  * with jitter: by a handshake and a query of ours, and not with a client's
- * query, unless no other server is there.
+ * query, unless no other server is there. So is one whose connections end
+ * before they are of use to anybody, although that is no failure.
  */
 #include "upstream/internal.h"
 
@@ -19,8 +20,12 @@
 static void on_retry(struct net_timer *t)
 {
     struct upstream_server *s = CONTAINER_OF(t, struct upstream_server, retry);
+    unsigned wanted = strategy_wants_warm(s->pool, s);
 
-    server_dial_if_due(s, strategy_wants_warm(s->pool, s), false);
+    /* Where nothing is kept warm, this is all that is done for those who wait
+     * since a dial failed. */
+    server_dial_if_due(s, wanted,
+                       wanted == 0 && !list_is_empty(&s->pool->waiting));
 }
 
 int server_trust(const struct config_server *entry, struct tls_trust *common,
@@ -90,12 +95,14 @@ void server_destroy(struct upstream_server *s)
 
 /* ---- dialing ---- */
 
-/* retry_min doubled for each failure after the first, at most retry_max. */
+/* retry_min doubled for each failure, or connection for nothing, after the
+ * first, at most retry_max. */
 static uint64_t backoff_ms(const struct upstream_server *s)
 {
+    unsigned times = s->failures > s->brief ? s->failures : s->brief;
     uint64_t wait = s->pool->config->retry_min_ms;
 
-    for (unsigned i = 1; i < s->failures; i++) {
+    for (unsigned i = 1; i < times; i++) {
         wait *= 2;
         if (wait >= s->pool->config->retry_max_ms) {
             return s->pool->config->retry_max_ms;
@@ -130,11 +137,12 @@ static void server_failed(struct upstream_server *s, int err, const char *why)
     pool_review(p);
 }
 
-/* Is there a server that the machine's network does reach? */
-static bool is_anybody_ready(const struct upstream_pool *p)
+/* Is there a server but this one (NULL: any) with a connection? */
+static bool is_another_ready(const struct upstream_pool *p,
+                             const struct upstream_server *s)
 {
     for (size_t i = 0; i < p->count; i++) {
-        if (p->servers[i]->ready > 0) {
+        if (p->servers[i] != s && p->servers[i]->ready > 0) {
             return true;
         }
     }
@@ -150,7 +158,7 @@ static bool server_is_cut_off(const struct upstream_server *s, int err)
 {
     return err == ERR_NET_FILES ||
            ((err == ERR_NET_UNREACHABLE || err == ERR_NET_NO_ADDR) &&
-            !is_anybody_ready(s->pool));
+            !is_another_ready(s->pool, NULL));
 }
 
 static void server_went_offline(struct upstream_server *s, int err)
@@ -235,7 +243,7 @@ void server_dial_more(struct upstream_server *s)
     struct upstream_pool *p = s->pool;
 
     if (s->ready > 0 &&
-        (server_is_well(s) ||
+        (server_is_steady(s) ||
          net_now_ms(p->loop) - s->dialed_ms >= p->config->retry_min_ms)) {
         server_dial(s, 0);
     }
@@ -245,7 +253,8 @@ void server_dial_successor(struct upstream_server *s)
 {
     uint64_t dials = s->pool->stats.dials;
 
-    if (server_is_well(s)) {
+    if (server_is_well(s) &&
+        (s->brief < BRIEF_TIMES || !net_timer_is_active(&s->retry))) {
         server_dial(s, 1);
         s->pool->stats.successors += s->pool->stats.dials - dials;
     }
@@ -258,6 +267,7 @@ void server_forgive(struct upstream_server *s)
     s->dialed_ms = 0;
     s->failures = 0;
     s->offline = 0;
+    s->brief = 0;
     s->first_address = 0;
     latency_doubt(&s->latency);
     LIST_EACH (node, &s->conns) {
@@ -267,11 +277,6 @@ void server_forgive(struct upstream_server *s)
             conn_drop(c);
         }
     }
-}
-
-bool server_is_well(const struct upstream_server *s)
-{
-    return s->failures == 0 && s->offline == 0;
 }
 
 /* ---- connections ---- */
@@ -378,7 +383,23 @@ static bool is_failure(const struct upstream_conn *c, int err)
     }
     return c->answers == 0 &&
            (c->outstanding > 0 ||
-            net_now_ms(c->server->pool->loop) - c->ready_ms < 1000);
+            net_now_ms(c->server->pool->loop) - c->ready_ms < BRIEF_MS);
+}
+
+/* Was it of use to clients, who could not have done without? */
+static bool was_needed(const struct upstream_conn *c)
+{
+    return c->has_served && (c->answers >= BRIEF_ANSWERS ||
+                             !is_another_ready(c->server->pool, c->server));
+}
+
+/* The next connection for nobody in particular may have to wait. */
+static void pace_warmth(struct upstream_server *s)
+{
+    if (s->brief > 0) {
+        net_timer_start(&s->retry,
+                        rng_jitter(&s->pool->rng, backoff_ms(s), 20));
+    }
 }
 
 static void dial_ended(struct upstream_server *s, const struct upstream_conn *c,
@@ -425,15 +446,20 @@ void server_conn_ended(struct upstream_server *s, const struct upstream_conn *c,
         return;
     }
     count_end(s, c, err);
+    if (conn_has_lasted(c)) {
+        s->brief = 0;
+    }
     if (err == 0 || s->pool->is_closing) {
         return;
     }
-    if (!c->is_dropped && is_failure(c, err)) {
-        server_failed(s, err, why);
-        return;
-    }
     if (!c->is_dropped) {
+        s->brief += !conn_has_lasted(c) && !was_needed(c);
+        if (is_failure(c, err)) {
+            server_failed(s, err, why);
+            return;
+        }
         limits_learn(c);
+        pace_warmth(s);
     }
     pool_review(s->pool);
 }

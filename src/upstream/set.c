@@ -99,7 +99,7 @@ void pool_wake(struct upstream_pool *p)
 
     if (p->config->warm_for_ms > 0 &&
         (p->stats.requests == 0 || !pool_is_warm(p) ||
-         now_ms - p->asked_ms > SPARE_FOR_MS)) {
+         now_ms - p->asked_ms > SPARE_FOR_MS || strategy_wants_spare(p))) {
         pool_review(p);
     }
     pool_check_sleep(p);

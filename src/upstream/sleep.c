@@ -32,6 +32,7 @@ void pool_check_sleep(struct upstream_pool *p)
 void pool_connect_anew(struct upstream_pool *p)
 {
     for (size_t i = 0; i < p->count; i++) {
+        tls_client_moved(p->servers[i]->tls); /* who knows where it woke */
         LIST_EACH (node, &p->servers[i]->conns) {
             conn_drop(CONTAINER_OF(node, struct upstream_conn, node));
         }
@@ -73,6 +74,7 @@ void upstream_pool_network_changed(struct upstream_pool *p,
     }
     for (size_t i = 0; i < p->count; i++) {
         server_forgive(p->servers[i]);
+        tls_client_moved(p->servers[i]->tls);
     }
     if (gone != NULL) {
         drop_from(p, gone);

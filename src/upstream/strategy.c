@@ -120,7 +120,8 @@ unsigned strategy_width(const struct upstream_pool *p)
 /*
  * failover keeps the server in use and the next one ready, race those it asks
  * and one more; the others all of them. Counted in the order of the file over
- * servers that are not known to fail, so that a failing one is replaced.
+ * servers that can be relied on, so that another takes the place of one that
+ * fails or cannot be kept ready.
  */
 enum use { USE_NONE, USE_SPARE, USE_OFTEN };
 
@@ -135,7 +136,7 @@ static enum use use_of(const struct upstream_pool *p,
         return USE_OFTEN;
     }
     for (size_t i = 0; i < s->index; i++) {
-        if (server_is_well(p->servers[i])) {
+        if (server_is_steady(p->servers[i])) {
             before++;
         }
     }
@@ -146,28 +147,48 @@ static enum use use_of(const struct upstream_pool *p,
 }
 
 /*
- * A server that closes idle connections costs a handshake each time. While
- * nobody asks, only so many are made; for the spare, which the pool is not cold
- * without, fewer.
+ * A server that ends connections costs a handshake each time. One in use is
+ * kept ready all the same, if it does not say that it is no use. For a spare,
+ * which the pool is not cold without, only so many are made while nobody asks.
  */
 static bool is_worth_it(const struct upstream_pool *p,
                         const struct upstream_server *s, enum use use)
 {
-    uint64_t idle_ms = limits_idle_ms(&s->limits);
-    uint64_t times = use == USE_SPARE ? WARM_SPARE_TIMES : WARM_TIMES;
+    uint64_t limit_ms = limits_shortest_ms(&s->limits);
 
-    return limits_allow_warmth(&s->limits) &&
-           (idle_ms == 0 ||
-            net_now_ms(p->loop) - p->asked_ms <= idle_ms * times);
+    if (limits_forbid_warmth(&s->limits)) {
+        return false;
+    }
+    return use == USE_OFTEN || limit_ms == 0 ||
+           net_now_ms(p->loop) - p->asked_ms <= limit_ms * WARM_SPARE_TIMES;
 }
 
 /* An only server has nobody who could take its late queries, but a second
  * connection can; while clients ask, one is ready. */
-static bool wants_spare(const struct upstream_pool *p)
+static bool is_spare_allowed(const struct upstream_pool *p)
 {
     return p->count == 1 && hedge_is_on(p) &&
-           p->config->connections_per_server > 1 && p->stats.requests > 0 &&
-           net_now_ms(p->loop) - p->asked_ms <= SPARE_FOR_MS;
+           p->config->connections_per_server > 1 && p->stats.requests > 0;
+}
+
+static bool has_grown_conn(const struct upstream_server *s)
+{
+    LIST_EACH (node, &s->conns) {
+        const struct upstream_conn *c =
+            CONTAINER_OF(node, struct upstream_conn, node);
+        if (c->state == CONN_READY &&
+            (c->sent >= SPARE_AFTER_QUERIES ||
+             net_now_ms(s->pool->loop) - c->ready_ms >= SPARE_AFTER_MS)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool strategy_wants_spare(const struct upstream_pool *p)
+{
+    return is_spare_allowed(p) && p->servers[0]->ready == 1 &&
+           p->servers[0]->dialing == 0 && has_grown_conn(p->servers[0]);
 }
 
 unsigned strategy_wants_warm(const struct upstream_pool *p,
@@ -178,5 +199,9 @@ unsigned strategy_wants_warm(const struct upstream_pool *p,
     if (!pool_is_warm(p) || use == USE_NONE || !is_worth_it(p, s, use)) {
         return 0;
     }
-    return wants_spare(p) ? 2 : 1;
+    if (!is_spare_allowed(p) ||
+        net_now_ms(p->loop) - p->asked_ms > SPARE_FOR_MS) {
+        return 1;
+    }
+    return has_grown_conn(s) ? 2 : 1;
 }

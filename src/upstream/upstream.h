@@ -13,8 +13,8 @@
  * server.c (one server: health, back-off), latency.c (how fast it is), limits.c
  * (when it ends connections), dial.c (TCP to one of its addresses), conn.c (one
  * connection: TLS, framing), quiet.c (its silence), slots.c (its queries on
- * their way), sleep.c (the machine was suspended, or moved), report.c (what it
- * tells).
+ * their way), steady.c (who can be relied on), sleep.c (the machine was
+ * suspended, or moved), report.c (what it tells).
  */
 #ifndef UPSTREAM_UPSTREAM_H
 #define UPSTREAM_UPSTREAM_H

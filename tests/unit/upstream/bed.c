@@ -129,6 +129,15 @@ struct sim_server *bed_add_server(struct bed *b)
     return b->servers[n];
 }
 
+struct sim_server *bed_add_far_server(struct bed *b)
+{
+    struct sim_server *s = bed_add_server(b);
+
+    sim_link_delay(bed_link(b, (unsigned)b->config.pool.server_count - 1),
+                   BED_PATH_US, 0);
+    return s;
+}
+
 struct peer *bed_add_peer(struct bed *b)
 {
     unsigned n = add_entry(b);
@@ -365,4 +374,22 @@ unsigned bed_ask_in_turn(struct bed *b, unsigned count, uint64_t limit_ms)
         good += a.err == 0 && a.rcode == DNS_RCODE_NOERROR;
     }
     return good;
+}
+
+unsigned bed_ask_for(struct bed *b, uint64_t ms, uint64_t gap_ms)
+{
+    unsigned slow = 0;
+
+    for (uint64_t i = 0; i < ms; i += gap_ms) {
+        struct ask a;
+        bed_ask(b, &a, b->world->now_us);
+        uint64_t next_us = b->world->now_us + gap_ms * 1000;
+        assert_true(bed_wait(b, &a, 1000));
+        assert_answered(&a, DNS_RCODE_NOERROR);
+        slow += ask_took_ms(&a) > 2 * BED_PATH_US / 1000 + 2;
+        if (next_us > b->world->now_us) {
+            bed_run_us(b, next_us - b->world->now_us);
+        }
+    }
+    return slow;
 }

@@ -16,7 +16,8 @@ enum {
     BED_SERVERS_MAX = UPSTREAM_SERVERS_MAX,
     BED_LABEL_LEN = 48,
     BED_FRAME_MAX = 512,
-    BED_TURN_US = 200 /* a trip over loopback and back, at the most */
+    BED_TURN_US = 200,  /* a trip over loopback and back, at the most */
+    BED_PATH_US = 10000 /* to a server that is far: its handshake takes time */
 };
 
 struct bed {
@@ -43,6 +44,7 @@ struct bed *bed_renew(void **state, const char *title);
 
 /* One more server of the configuration, as number config.pool.server_count. */
 struct sim_server *bed_add_server(struct bed *b);
+struct sim_server *bed_add_far_server(struct bed *b);
 struct peer *bed_add_peer(struct bed *b); /* the test answers by hand */
 void bed_add_nobody(struct bed *b);       /* connections are refused */
 
@@ -97,6 +99,10 @@ void bed_give_up(struct bed *b, struct ask *a);
 /* Ask count names, each with up to limit_ms until its answer. Returns how many
  * were answered with NOERROR. */
 unsigned bed_ask_in_turn(struct bed *b, unsigned count, uint64_t limit_ms);
+
+/* Ask a far server for ms, every gap_ms; each is answered. Returns how many
+ * answers took longer than a round trip and what a server needs. */
+unsigned bed_ask_for(struct bed *b, uint64_t ms, uint64_t gap_ms);
 
 /* Give it to count servers that hang up at each query, over connections that
  * are ready some milliseconds after it came. */

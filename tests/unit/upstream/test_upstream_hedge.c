@@ -114,6 +114,9 @@ static void test_the_spare_is_not_kept_for_nobody(void **state)
     assert_int_equal(bed_conn_count(b, 0), 2);
     sim_server_close_all(s, false);
     bed_run_ms(b, 1100);
+    assert_int_equal(bed_conn_count(b, 0), 1); /* not both at once */
+    assert_int_equal(bed_ask_in_turn(b, 1, 10), 1);
+    bed_run_ms(b, 10);
     assert_int_equal(bed_conn_count(b, 0), 2);
     bed_run_ms(b, SPARE_FOR_MS);
     sim_server_close_all(s, false);
