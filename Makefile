@@ -11,10 +11,12 @@ TEST_OPTIONS += --without lint
 else
 BUILD ?= build
 endif
+PREFIX ?= /usr/local
 BINARY = $(BUILD)/dotstub
 FUZZ_BUILD ?= build-fuzz
 FUZZ_SECONDS ?= 60
 SEEDS ?= 2000
+DAYS ?= 10
 
 .DEFAULT_GOAL := all
 .PHONY: all program program-and-tests demo test sim run install release bench \
@@ -33,27 +35,30 @@ program-and-tests:
 	@deps/configure.sh $(BUILD) with-tests $(OPTIONS)
 	@ninja -C $(BUILD) --quiet
 
-demo: ## show a query go in over UDP and TCP and out over TLS (KEEP=1)
+demo: ## show a query go in over UDP and TCP and out over TLS (KEEP=1: leave it running)
 	@deps/setup.sh demo
 	@deps/configure.sh $(BUILD) without-tests $(OPTIONS)
 	@ninja -C $(BUILD) --quiet dotstub
 	@$(PYTHON) tests/e2e/demo.py --binary $(BINARY) $(if $(KEEP),--keep)
 
-test: program-and-tests ## run all but container and package (SUITE=unit a part, SANITIZE=1)
+test: program-and-tests ## run the tests (SUITE=unit: a part; SANITIZE=1: under ASan and UBSan)
 	@$(if $(filter container,$(SUITE)),deps/setup.sh container)
 	@$(if $(filter package,$(SUITE)),deps/setup.sh package)
 	@$(PYTHON) tests/run.py --build $(BUILD) $(TEST_OPTIONS) \
 		$(addprefix --suite ,$(SUITE))
 
-sim: program-and-tests ## run many seeds of the simulation (SEEDS=2000, SEED=1)
+sim: program-and-tests ## run many seeds of the simulation (SEEDS=2000, DAYS=10, SEED=1)
 	@$(BUILD)/tests/sim/sim_dotstub --seeds $(SEEDS) $(addprefix --seed ,$(SEED))
+	@$(BUILD)/tests/sim/sim_dotstub --day --seeds $(DAYS) \
+		$(addprefix --seed ,$(SEED))
 
-run: program ## run it with config/dotstub.yaml
+run: program ## run it with config/dotstub.yaml, on port 5300
+	@echo "config/dotstub.yaml: ask with dig @127.0.0.1 -p 5300, stop with Ctrl-C"
 	@$(BINARY) run -c config/dotstub.yaml
 
 install: program ## install it (PREFIX=/usr/local, DESTDIR=)
-	@$(if $(PREFIX),meson setup --reconfigure $(BUILD) \
-		-Dprefix=$(PREFIX) >/dev/null && ninja -C $(BUILD) --quiet dotstub)
+	@deps/configure.sh $(BUILD) prefix "$(PREFIX)"
+	@ninja -C $(BUILD) --quiet dotstub
 	@meson install -C $(BUILD) --no-rebuild
 
 release: ## make the static program, its checksum and its SBOM in dist/

@@ -9,10 +9,11 @@
 #include <assert.h>
 #include <string.h>
 
-static int kind_of(struct sim_world *w)
+static int kind_of(const struct sim_clients *c)
 {
-    static const char kinds[] = "aaaaaaaaaaaabbdxxsh";
-    return kinds[rng_below(&w->rng, sizeof(kinds) - 1)];
+    const char *kinds = c->kinds != NULL ? c->kinds : "aaaaaaaaaaaabbdxxsh";
+    uint32_t at = rng_below(&c->loop->world->rng, (uint32_t)strlen(kinds));
+    return kinds[at];
 }
 
 size_t sim_clients_question(struct sim_clients *c, uint16_t id, uint8_t *out,
@@ -29,7 +30,9 @@ size_t sim_clients_question(struct sim_clients *c, uint16_t id, uint8_t *out,
                               : SIM_COMMON_NAMES + c->next_name++;
 
     *edns_size = sizes[rng_below(&w->rng, COUNT_OF(sizes))];
-    return zone_query(id, kind_of(w), name, type, *edns_size, out);
+    bool is_home = sim_chance(w, c->home_percent);
+    return (is_home ? zone_query_home : zone_query)(id, kind_of(c), name, type,
+                                                    *edns_size, out);
 }
 
 /* ---- UDP ---- */
@@ -78,6 +81,7 @@ static void ask_udp(struct sim_clients *c)
     sim_udp_path_to(&c->target, &path);
     memcpy(net_udp_reserve(u->socket), message, len);
     net_udp_commit(u->socket, &path, len);
+    c->datagrams++;
 }
 
 /* What no answer is due to: too short, or a response. */
@@ -97,13 +101,13 @@ static void send_noise(struct sim_clients *c)
     }
     sim_udp_path_to(&c->target, &path);
     net_udp_commit(u->socket, &path, len);
+    c->datagrams++;
 }
 
 /* ---- all of them ---- */
 
-static void on_next(struct sim_event *e)
+void sim_clients_ask(struct sim_clients *c)
 {
-    struct sim_clients *c = CONTAINER_OF(e, struct sim_clients, next);
     struct sim_world *w = c->loop->world;
     uint32_t count = sim_between(w, 1, c->burst == 0 ? 1 : c->burst);
 
@@ -117,7 +121,15 @@ static void on_next(struct sim_event *e)
     if (sim_chance(w, c->noise_percent)) {
         send_noise(c);
     }
-    sim_event_in(w, e, sim_between(w, 1, 2 * c->gap_us));
+}
+
+static void on_next(struct sim_event *e)
+{
+    struct sim_clients *c = CONTAINER_OF(e, struct sim_clients, next);
+
+    sim_clients_ask(c);
+    sim_event_in(c->loop->world, e,
+                 sim_between(c->loop->world, 1, 2 * c->gap_us));
 }
 
 void sim_clients_start(struct sim_clients *c)
@@ -135,7 +147,9 @@ void sim_clients_start(struct sim_clients *c)
         (void)err;
     }
     sim_event_init(&c->next, on_next);
-    sim_event_in(c->loop->world, &c->next, c->gap_us);
+    if (!c->is_by_hand) {
+        sim_event_in(c->loop->world, &c->next, c->gap_us);
+    }
     c->is_asking = true;
 }
 

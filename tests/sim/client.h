@@ -24,8 +24,11 @@ struct sim_clients {
     unsigned noise_percent;  /* of the occasions, a datagram that is no query
                                comes besides */
     bool is_tcp_held_up;     /* the program reads TCP clients only bit by bit */
+    bool is_by_hand;         /* questions come by sim_clients_ask() alone */
     bool may_be_refused;     /* TCP clients, by a program without descriptors */
     bool is_asking;
+    unsigned home_percent; /* of the questions are in ZONE_HOME */
+    const char *kinds;     /* ZONE_*, each as often as it is there */
     uint64_t next_name;
 
     struct udp_client {
@@ -33,13 +36,17 @@ struct sim_clients {
         struct net_udp *socket;
         struct list queries; /* struct sim_query */
     } udp[SIM_UDP_CLIENTS];
-    struct list tcp; /* struct tcp_client */
+    uint64_t datagrams; /* that they sent */
+    struct list tcp;    /* struct tcp_client */
     unsigned tcp_count;
     struct sim_event next;
 };
 
 /* Set the first group before; gap_us and so on may be changed at any time. */
 void sim_clients_start(struct sim_clients *c);
+
+/* One occasion, now: a burst. */
+void sim_clients_ask(struct sim_clients *c);
 
 /* Ask no more; answers are still taken. */
 void sim_clients_stop(struct sim_clients *c);

@@ -1,181 +1,278 @@
 /*
- * Pages come in sessions, and questions in pages. The night is quiet.
+ * A day, hour by hour. At noon there is lunch, with the machine suspended for a
+ * part of it; in the night everybody sleeps. In the other hours the network may
+ * change, the machine may be suspended, and then there are faults.
  */
-#include "day.h"
+#include "day_inside.h"
 
-#include "client.h"
-#include "program.h"
-#include "server.h"
+#include "cache/cache.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
-    SECOND_US = 1000000,
-    MINUTE_US = 60 * SECOND_US,
-    SERVERS = 2,
-    PATH_US = 10000,
-    SESSIONS = 10,
-    PAGES_MAX = 40, /* in a session */
-    PAGE_US = 1500 * 1000,
-    PAGE_GAP_US = 100 * 1000, /* between its questions, on average */
-    LAZY_RTTS = 3             /* TCP, TLS, and the query's own */
+    FIRST_HOUR = 9,
+    LUNCH_HOUR = 12,
+    WHOLE_DAY = 24,
+    WORKERS = 2,
+    SERVERS = SIM_SERVERS_MAX,
+    WARM_US = 2 * SECOND_US,   /* the program starts, nobody asks */
+    CALM_US = MINUTE_US,       /* each hour ends well */
+    ANSWERS_MAX = 1 << 20,     /* latencies that are kept without allocating */
+    HEAP_GROWTH_MAX = 1 << 18, /* octets, from the night to the end */
+    CACHE_LEN = 1 << 18
 };
 
-struct day {
-    struct sim_world *world;
-    struct net_loop *peers_loop;
-    struct sim_program program;
-    struct sim_server *servers[SERVERS];
-    struct sim_ledger ledger;
-    struct sim_clients clients;
-    uint32_t idle_ms;
-    uint64_t asked, asked_us, lazy_ready_us;
-    struct sim_day *out;
-};
+#define HOUR_US (60 * (uint64_t)MINUTE_US)
 
-static bool is_never(void *arg, uint64_t from_us, uint64_t to_us)
+uint32_t day_between(struct day *d, uint32_t low, uint32_t high)
 {
-    (void)arg;
-    (void)from_us;
-    (void)to_us;
-    return false;
+    return sim_between(d->run.world, low, high);
 }
 
-static void add_servers(struct day *d, bool is_told)
+void day_run_until(struct day *d, uint64_t at_us)
 {
-    for (unsigned i = 0; i < SERVERS; i++) {
-        struct addr addr = {
-            .ip = {192, 0, 2, (uint8_t)(i + 1)}, .family = 4, .port = 853};
-        char name[] = "dns0.example";
-        name[3] = (char)('0' + i);
-        sim_link_delay(sim_link(d->world, &addr), PATH_US, 500);
-        d->servers[i] = sim_server_create(d->peers_loop, &addr, name);
-        d->servers[i]->manners.idle_close_ms = d->idle_ms;
-        d->servers[i]->manners.tells_idle = is_told;
-        sim_program_add(&d->program, d->servers[i], false);
+    sim_world_run_until(d->run.world, at_us);
+}
+
+void day_run_for(struct day *d, uint64_t us)
+{
+    day_run_until(d, d->run.world->now_us + us);
+}
+
+void day_say(const struct day *d, const char *what)
+{
+    if (d->run.is_verbose) {
+        printf("%.6f (%02u h) %s\n", (double)d->run.world->now_us / 1e6,
+               d->hour, what);
     }
 }
 
-static void begin(struct day *d, uint64_t seed, bool is_told)
+/* ---- the morning ---- */
+
+static void configure(struct day *d)
 {
-    d->world = sim_world_create(seed);
-    if (net_loop_create(&d->peers_loop) != 0) {
+    struct config *c = &d->run.program.config;
+
+    c->cache_size = CACHE_LEN;
+    c->pool.strategy = (enum config_strategy)day_between(d, 0, 3);
+    for (unsigned i = 0; i < SERVERS; i++) {
+        day_add_server(d);
+    }
+    day_add_router(d);
+}
+
+/* Memory for latencies is taken now, so that none of it is a leak. */
+static void open_ledger(struct day *d)
+{
+    struct sim_ledger *l = &d->run.ledger;
+
+    sim_run_open_ledger(&d->run);
+    l->latency_cap = ANSWERS_MAX;
+    l->latency_us = sim_alloc(ANSWERS_MAX * sizeof(*l->latency_us));
+}
+
+static void begin(struct day *d, uint64_t seed, bool is_verbose)
+{
+    struct sim_run *r = &d->run;
+
+    *r = (struct sim_run){.seed = seed, .is_verbose = is_verbose};
+    r->world = sim_world_create(seed);
+    if (net_loop_create(&r->peers_loop) != 0) {
         abort();
     }
-    sim_program_init(&d->program, 1);
-    add_servers(d, is_told);
-    sim_ledger_init(&d->ledger, d->world);
-    d->ledger.is_hopeless = is_never;
-    d->ledger.max_udp_size = d->program.config.max_udp_size;
-    d->ledger.deadline_us = 5 * SECOND_US;
-    d->clients = (struct sim_clients){
-        .loop = d->peers_loop,
-        .ledger = &d->ledger,
-        .target = d->program.listen,
-        .gap_us = PAGE_GAP_US,
-        .burst = 2,
-    };
-    sim_program_start(&d->program);
-    sim_world_run_until(d->world, d->world->now_us + 2 * SECOND_US);
-    sim_clients_start(&d->clients);
-    sim_event_cancel(d->world, &d->clients.next);
+    sim_program_init(&r->program, WORKERS);
+    configure(d);
+    open_ledger(d);
+    sim_program_start(&r->program);
+    day_run_for(d, WARM_US);
+    sim_run_watch(r);
+    day_people_start(d);
 }
 
-/* What one does that connects when it must, for comparison. */
-static void be_lazy(struct day *d)
-{
-    uint64_t now_us = d->world->now_us;
+/* ---- hours ---- */
 
-    if (d->ledger.asked == d->asked) {
+static size_t heap_len(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+static void have_lunch(struct day *d, uint64_t until_us)
+{
+    day_be_quiet(d, d->run.world->now_us + HOUR_US / 2);
+    day_suspend(d, HOUR_US / 4);
+    day_run_until(d, until_us);
+}
+
+static void be_awake(struct day *d, uint64_t until_us)
+{
+    struct sim_run *r = &d->run;
+
+    if (sim_chance(r->world, 25)) {
+        day_move(d);
+    }
+    if (sim_chance(r->world, 25)) {
+        day_suspend(d, day_between(d, SECOND_US, 10 * MINUTE_US));
+    }
+    r->calm_at_us = until_us - CALM_US;
+    day_plan_faults(d, r->calm_at_us - r->world->now_us);
+    day_run_until(d, r->calm_at_us);
+    day_end_faults(d);
+    day_run_until(d, until_us);
+}
+
+static void look_at_cache(struct day *d)
+{
+    struct sim_run *r = &d->run;
+    struct cache_stats s;
+
+    cache_stats(resolver_shared_cache(r->program.shared), &s);
+    if (s.octets > d->out->cache_most) {
+        d->out->cache_most = s.octets;
+        d->out->cache_size = r->program.config.cache_size;
+    }
+    /* Another cache, since a reload, counts anew. */
+    d->out->evictions +=
+        s.evictions - (s.evictions < d->evictions ? 0 : d->evictions);
+    d->evictions = s.evictions;
+    if (s.octets > r->program.config.cache_size) {
+        sim_ledger_fault(&r->ledger, "the cache has %zu octets of %zu",
+                         (size_t)s.octets, r->program.config.cache_size);
+    }
+}
+
+/* Returns how many hours went by. */
+static unsigned pass_hour(struct day *d)
+{
+    uint64_t now_us = d->run.world->now_us;
+    unsigned hours = 1;
+
+    while (day_is_night(d->hour) && day_is_night((d->hour + hours) % 24)) {
+        hours++;
+    }
+    if (day_is_night(d->hour)) {
+        day_be_quiet(d, now_us + hours * HOUR_US);
+        d->heap = heap_len();
+    } else if (d->hour == LUNCH_HOUR) {
+        have_lunch(d, now_us + HOUR_US);
+    } else {
+        be_awake(d, now_us + HOUR_US);
+    }
+    look_at_cache(d);
+    d->hour = (d->hour + hours) % 24;
+    return hours;
+}
+
+/* ---- the end ---- */
+
+static void check_heap(struct day *d)
+{
+    if (d->heap == 0) {
         return;
     }
-    if (d->asked == 0 || now_us - d->asked_us > (uint64_t)d->idle_ms * 1000) {
-        d->out->lazy_handshakes++;
-        d->lazy_ready_us = now_us + (LAZY_RTTS - 1) * 2 * PATH_US;
-    }
-    if (now_us < d->lazy_ready_us) {
-        d->out->lazy_waited += d->ledger.asked - d->asked;
-    }
-    d->asked = d->ledger.asked;
-    d->asked_us = now_us;
-}
-
-static void look_at_page(struct day *d)
-{
-    uint64_t until_us = d->world->now_us + PAGE_US;
-
-    sim_event_in(d->world, &d->clients.next, 0);
-    while (d->world->now_us < until_us && sim_world_step(d->world)) {
-        be_lazy(d);
-    }
-    sim_event_cancel(d->world, &d->clients.next);
-}
-
-static void run_for(struct day *d, uint64_t us)
-{
-    sim_world_run_until(d->world, d->world->now_us + us);
-}
-
-static void have_session(struct day *d)
-{
-    uint32_t pages = sim_between(d->world, 5, PAGES_MAX);
-
-    for (uint32_t i = 0; i < pages; i++) {
-        look_at_page(d);
-        run_for(d, sim_between(d->world, SECOND_US, 2 * MINUTE_US));
+    d->out->heap_growth = (long)heap_len() - (long)d->heap;
+    if (d->out->heap_growth > HEAP_GROWTH_MAX) {
+        sim_ledger_fault(&d->run.ledger,
+                         "memory grew by %ld octets since the night",
+                         d->out->heap_growth);
     }
 }
 
-static void live(struct day *d)
+static void report_server(struct day *d, unsigned i)
 {
-    for (unsigned i = 0; i < SESSIONS; i++) {
-        have_session(d);
-        run_for(d, sim_between(d->world, 1, 60) * (uint64_t)MINUTE_US);
+    const struct sim_run *r = &d->run;
+    const struct sim_server_stats *s = &r->servers[i]->stats;
+    struct upstream_server_report all[SIM_SERVERS_MAX];
+    struct sim_day_server *out = &d->out->servers[i];
+
+    (void)snprintf(out->habit, SIM_HABIT_LEN, "%s", day_habit_text(d, i));
+    out->queries = s->queries;
+    out->handshakes = s->handshakes;
+    out->resumed = s->resumed;
+    out->ended = s->ended;
+    (void)upstream_pool_report(r->program.workers[0].pool, all,
+                               SIM_SERVERS_MAX);
+    out->idle_limit_ms = all[i].idle_limit_ms;
+    out->age_limit_ms = all[i].age_limit_ms;
+    out->query_limit = all[i].query_limit;
+}
+
+static void report_worker(const struct sim_worker *w, struct sim_day *out)
+{
+    const struct resolver_stats *s = resolver_stats(w->resolver);
+    struct listener_stats l;
+
+    listener_stats(w->listener, &l);
+    out->over_tcp += l.tcp_queries;
+    out->hits += s->hits;
+    out->stale += s->stale;
+    out->refreshes += s->refreshes;
+    out->coalesced += s->coalesced;
+}
+
+/* Was it the day that it should be? */
+static void check_day(struct day *d)
+{
+    const struct sim_day *o = d->out;
+    const uint64_t seen[] = {o->over_tcp,  o->at_home, o->hits,     o->stale,
+                             o->refreshes, o->reloads, o->suspends, o->plans,
+                             o->coalesced, o->quiets,  o->evictions};
+
+    for (size_t i = 0; i < COUNT_OF(seen) && o->hours >= WHOLE_DAY; i++) {
+        if (seen[i] == 0) {
+            sim_ledger_fault(&d->run.ledger, "figure %zu of the day is 0", i);
+        }
     }
-    run_for(d, d->program.config.warm_for_ms * UINT64_C(1000) + MINUTE_US);
-    uint64_t dials = sim_program_stats(&d->program).dials;
-    run_for(d, 6 * 60 * (uint64_t)MINUTE_US);
-    d->out->night_dials = sim_program_stats(&d->program).dials - dials;
+}
+
+static void report(struct day *d)
+{
+    struct sim_run *r = &d->run;
+    struct sim_day *out = d->out;
+
+    out->server_count = r->server_count;
+    for (unsigned i = 0; i < r->server_count; i++) {
+        report_server(d, i);
+    }
+    for (unsigned i = 0; i < WORKERS; i++) {
+        report_worker(&r->program.workers[i], out);
+    }
+    out->at_home = r->router->udp_queries + r->router->tcp_queries;
+    out->reloads = r->program.reloads;
+    check_day(d);
+    sim_run_report(r, &out->run);
 }
 
 static void end(struct day *d)
 {
-    const struct upstream_stats stats =
-        *upstream_pool_stats(d->program.workers[0].pool);
-    struct sim_day *out = d->out;
+    struct sim_run *r = &d->run;
 
-    out->handshakes = stats.handshakes;
-    out->resumed = stats.resumed;
-    out->waited = stats.waited;
-    sim_clients_stop(&d->clients);
-    sim_program_drain(&d->program);
-    run_for(d, 20 * (uint64_t)SECOND_US);
-    sim_program_finish(&d->program, &d->ledger);
-    sim_clients_finish(&d->clients);
-    for (unsigned i = 0; i < SERVERS; i++) {
-        sim_server_destroy(d->servers[i]);
-    }
-    net_loop_destroy(d->peers_loop);
-    out->queries = d->ledger.asked;
-    out->right = d->ledger.right + d->ledger.truncated;
-    out->p50_us = sim_ledger_percentile(&d->ledger, 50);
-    out->p99_us = sim_ledger_percentile(&d->ledger, 99);
-    out->worst_us = sim_ledger_percentile(&d->ledger, 100);
-    out->faults = d->ledger.faults;
-    sim_ledger_finish(&d->ledger);
-    sim_world_destroy(d->world);
+    day_be_quiet(d, r->world->now_us + HOUR_US / 4);
+    check_heap(d);
+    sim_event_cancel(r->world, &d->router);
+    sim_event_cancel(r->world, &r->watch);
+    day_people_stop(d);
+    sim_program_drain(&r->program);
+    sim_run_wind_up(r);
+    sim_program_check_counters(&r->program, r->clients.datagrams, &r->ledger);
+    report(d);
+    sim_run_clear(r, &d->out->run);
 }
 
-void sim_day_run(uint64_t seed, uint32_t idle_ms, bool is_told,
+void sim_day_run(uint64_t seed, unsigned hours, bool is_verbose,
                  struct sim_day *out)
 {
-    static struct day d;
+    static struct day day;
+    struct day *d = &day;
 
-    *out = (struct sim_day){0};
-    d = (struct day){.idle_ms = idle_ms, .out = out};
-    begin(&d, seed, is_told);
-    live(&d);
-    end(&d);
+    *out = (struct sim_day){.hours = hours};
+    *d = (struct day){.hour = FIRST_HOUR, .out = out};
+    begin(d, seed, is_verbose);
+    for (unsigned gone = 0; gone < hours;) {
+        gone += pass_hour(d);
+    }
+    end(d);
+    out->run.simulated_us = hours * HOUR_US;
 }

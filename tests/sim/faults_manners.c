@@ -60,6 +60,19 @@ END(age_close)
     s->manners.age_close_ms = 0;
 }
 
+/* A load balancer whose servers are gone: there is time for an answer or two,
+ * if the path is short. */
+BEGIN(hang_up)
+{
+    s->manners.hang_up_ms = between(r, 20, 100);
+}
+
+END(hang_up)
+{
+    (void)r;
+    s->manners.hang_up_ms = 0;
+}
+
 BEGIN(die_anywhere)
 {
     s->manners.die_after = between(r, 0, 2500);
@@ -276,27 +289,17 @@ END(no_tickets)
 /* ---- the table ---- */
 
 const struct fault faults_manners[] = {
-    ROW(idle_close, FAULT_HARMLESS),
-    ROW(close_after, FAULT_HARMLESS),
-    ROW(age_close, FAULT_HARMLESS),
-    ROW(die_anywhere, FAULT_SERVER),
-    ROW(mute, FAULT_SERVER),
-    ROW(deaf, FAULT_SERVER),
-    ROW(slow_start, FAULT_SERVER),
-    ROW(slow_answers, FAULT_SERVER),
-    ROW(dropped_answers, FAULT_SERVER),
-    ROW(dribble, FAULT_SERVER),
-    ROW(duplicates, FAULT_SERVER),
-    ROW(unasked, FAULT_SERVER),
-    ROW(wrong_id, FAULT_SERVER),
-    ROW(wrong_question, FAULT_SERVER),
-    ROW(garbage, FAULT_SERVER),
-    ROW(cut_frames, FAULT_SERVER),
-    ROW(error_answers, FAULT_SERVER),
-    ROW(expired, FAULT_SERVER),
-    ROW(untrusted, FAULT_SERVER),
-    ROW(wrong_name, FAULT_SERVER),
-    ROW(version_12, FAULT_HARMLESS),
+    ROW(idle_close, FAULT_HARMLESS),   ROW(close_after, FAULT_HARMLESS),
+    ROW(age_close, FAULT_HARMLESS),    ROW(hang_up, FAULT_SERVER),
+    ROW(die_anywhere, FAULT_SERVER),   ROW(mute, FAULT_SERVER),
+    ROW(deaf, FAULT_SERVER),           ROW(slow_start, FAULT_SERVER),
+    ROW(slow_answers, FAULT_SERVER),   ROW(dropped_answers, FAULT_SERVER),
+    ROW(dribble, FAULT_SERVER),        ROW(duplicates, FAULT_SERVER),
+    ROW(unasked, FAULT_SERVER),        ROW(wrong_id, FAULT_SERVER),
+    ROW(wrong_question, FAULT_SERVER), ROW(garbage, FAULT_SERVER),
+    ROW(cut_frames, FAULT_SERVER),     ROW(error_answers, FAULT_SERVER),
+    ROW(expired, FAULT_SERVER),        ROW(untrusted, FAULT_SERVER),
+    ROW(wrong_name, FAULT_SERVER),     ROW(version_12, FAULT_HARMLESS),
     ROW(no_tickets, FAULT_HARMLESS),
 };
 

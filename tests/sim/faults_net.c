@@ -217,6 +217,29 @@ END(rude_clients)
     r->clients.noise_percent = 1;
 }
 
+/* The file is read again, and it says something else. */
+BEGIN(reload)
+{
+    struct config *c = &r->program.config;
+
+    (void)s;
+    c->pool.strategy = (enum config_strategy)between(r, 0, 3);
+    if (c->cache_size > 0) {
+        c->cache_size = (size_t)1 << between(r, 17, 20);
+    }
+    sim_program_reload(&r->program);
+}
+
+BEGIN(unlist)
+{
+    (void)sim_program_unlist(&r->program, s, true);
+}
+
+END(unlist)
+{
+    (void)sim_program_unlist(&r->program, s, false);
+}
+
 /* ---- the table ---- */
 
 const struct fault faults_net[] = {
@@ -241,6 +264,8 @@ const struct fault faults_net[] = {
     ROW(no_files, FAULT_PROGRAM),
     ROW(storm, FAULT_PROGRAM),
     ROW(rude_clients, FAULT_PROGRAM),
+    {"reload", FAULT_PROGRAM, begin_reload, NULL},
+    ROW(unlist, FAULT_SERVER),
 };
 
 const size_t faults_net_count = COUNT_OF(faults_net);

@@ -4,7 +4,6 @@
 #include "ledger.h"
 
 #include "base/attr.h"
-#include "dns/message.h"
 #include "dns/name.h"
 #include "zone.h"
 
@@ -207,22 +206,18 @@ static void note_latency(struct sim_ledger *l, uint64_t us)
     l->latency_us[l->latency_count++] = (uint32_t)us;
 }
 
-/* Is an error all that servers say to it? Which one depends on the server. */
-static bool is_error_due(const struct sim_query *q)
-{
-    struct dns_query parsed;
-    struct span message = span_of(q->message, q->len);
-    return dns_query_parse(message, &parsed) == DNS_QUERY_OK &&
-           zone_kind(&parsed.question) == ZONE_SERVFAIL;
-}
-
 static void take_servfail(struct sim_query *q)
 {
     struct sim_ledger *l = q->ledger;
+    struct dns_query parsed;
 
     l->servfail++;
-    if (!is_frozen(q) && !is_error_due(q) &&
-        !l->is_hopeless(l->arg, begun_us(q), l->world->now_us)) {
+    if (dns_query_parse(span_of(q->message, q->len), &parsed) != DNS_QUERY_OK ||
+        zone_kind(&parsed.question) == ZONE_SERVFAIL || is_frozen(q)) {
+        return; /* an error is all that servers say to it, whichever it is */
+    }
+    if (!l->is_hopeless(l->arg, &parsed.question, begun_us(q),
+                        l->world->now_us)) {
         query_fault(q, "SERVFAIL though a server was healthy");
     }
 }

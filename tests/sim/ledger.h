@@ -8,6 +8,7 @@
 #define SIM_LEDGER_H
 
 #include "base/span.h"
+#include "dns/message.h"
 #include "world.h"
 
 enum { LEDGER_QUERY_MAX = 300, LEDGER_FAULTS_KEPT = 8, LEDGER_FAULT_LEN = 200 };
@@ -31,9 +32,9 @@ struct sim_query {
     uint8_t message[LEDGER_QUERY_MAX];
 };
 
-/* Was no server able to answer all the time from .. to? Then SERVFAIL is. */
-typedef bool sim_ledger_hopeless_fn(void *arg, uint64_t from_us,
-                                    uint64_t to_us);
+/* Was no server able to answer q all the time from .. to? Then SERVFAIL is. */
+typedef bool sim_ledger_hopeless_fn(void *arg, const struct dns_question *q,
+                                    uint64_t from_us, uint64_t to_us);
 
 struct sim_ledger {
     struct sim_world *world;

@@ -223,6 +223,11 @@ uint64_t net_wall_ms(const struct net_loop *l)
     return UINT64_C(1800000000000) + l->world->now_us / 1000;
 }
 
+uint64_t net_wall_us(const struct net_loop *l)
+{
+    return UINT64_C(1800000000000000) + l->world->now_us;
+}
+
 uint64_t net_now_us(const struct net_loop *l)
 {
     return own_us(l);

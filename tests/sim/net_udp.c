@@ -53,6 +53,13 @@ void sim_udp_path_to(const struct addr *peer, struct net_udp_path *out)
     }
 }
 
+/* Simulated sockets are bound to one address. */
+void net_udp_path_local(const struct net_udp_path *p, struct addr *out)
+{
+    (void)p;
+    (void)out;
+}
+
 void net_udp_path_peer(const struct net_udp_path *p, struct addr *out)
 {
     *out = (struct addr){0};

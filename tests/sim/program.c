@@ -3,6 +3,8 @@
  */
 #include "program.h"
 
+#include "zone.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +12,7 @@
 
 enum { LETTERS_US = 1000 /* letters between workers arrive in this time */ };
 
-static void must(int err, const char *what)
+void sim_program_must(int err, const char *what)
 {
     if (err != 0) {
         fprintf(stderr, "sim: %s failed with %d\n", what, err);
@@ -58,7 +60,8 @@ void sim_program_init(struct sim_program *p, unsigned workers)
         .stale_answer_after_ms = 1800,
     };
     for (unsigned i = 0; i < workers; i++) {
-        must(net_loop_create(&p->workers[i].loop), "loop");
+        p->workers[i].program = p;
+        sim_program_must(net_loop_create(&p->workers[i].loop), "loop");
     }
 }
 
@@ -83,44 +86,99 @@ void sim_program_add(struct sim_program *p, const struct sim_server *s,
     };
 }
 
-static void share(struct sim_program *p)
+void sim_program_add_home(struct sim_program *p, const struct addr *server)
+{
+    snprintf(p->home, SIM_LABEL_LEN, "%s.", ZONE_HOME);
+    snprintf(p->home_label, SIM_LABEL_LEN, "udp://router");
+    p->plain = (struct config_server){
+        .label = p->home_label,
+        .addr = *server,
+        .transport = CONFIG_UDP,
+        .weight = 1,
+    };
+    p->zone = (struct config_zone){
+        .name = p->home,
+        .pool.server_count = 1,
+        .pool.strategy = CONFIG_FAILOVER,
+        .pool.is_plain = true,
+        .is_cached = true,
+        .serve_stale_ms = p->config.serve_stale_ms,
+    };
+    p->config.zone_count = 1;
+}
+
+static void share(struct sim_program *p, const struct config *config)
 {
     uint8_t seed[RESOLVER_SEED_LEN];
 
     net_random(p->workers[0].loop, seed, sizeof(seed));
-    must(
-        resolver_shared_create(&p->config, p->config.workers, seed, &p->shared),
+    sim_program_must(
+        resolver_shared_create(config, config->workers, seed, &p->shared),
         "shared");
 }
 
-static void worker_start(struct sim_program *p, struct sim_worker *w)
+static void on_network(void *arg, enum net_change change,
+                       const struct addr *addr)
 {
+    struct sim_worker *w = arg;
+    const struct addr *gone = change == NET_ADDRESS_GONE ? addr : NULL;
+
+    upstream_pool_network_changed(w->pool, gone);
+    if (w->at_home != NULL) {
+        upstream_pool_network_changed(w->at_home, gone);
+    }
+}
+
+static void open_pool(struct sim_worker *w, const struct sim_setup *s,
+                      const struct config_pool *set, struct upstream_pool **out)
+{
+    sim_program_must(
+        upstream_pool_create(w->loop, &s->config, set, w->program->trust, out),
+        "pool");
+}
+
+static void worker_start(struct sim_worker *w, const struct sim_setup *s)
+{
+    struct sim_program *p = w->program;
+    struct upstream_pool *pools[2];
     char why[256] = "";
 
-    must(upstream_pool_create(w->loop, &p->config, &p->config.pool, p->trust,
-                              &w->pool),
-         "pool");
-    const struct resolver_setup setup = {
-        .config = &p->config,
-        .pools = &w->pool,
-        .pool_count = 1,
-    };
-    must(resolver_create(w->loop, &setup, p->shared, &w->resolver), "resolver");
-    must(listener_open(w->loop, &p->config, w->resolver, p->config.workers > 1,
-                       &w->listener, why, sizeof(why)),
-         why);
+    open_pool(w, s, &s->config.pool, &w->pool);
+    if (s->config.zone_count > 0) {
+        open_pool(w, s, &s->zone.pool, &w->at_home);
+    }
+    const struct resolver_setup setup = sim_setup_of(w, s, pools);
+    sim_program_must(resolver_create(w->loop, &setup, p->shared, &w->resolver),
+                     "resolver");
+    sim_program_must(net_monitor_start(w->loop, on_network, w, &w->monitor),
+                     "monitor");
+    sim_program_must(listener_open(w->loop, &s->config, w->resolver,
+                                   s->config.workers > 1, &w->listener, why,
+                                   sizeof(why)),
+                     why);
 }
 
 void sim_program_start(struct sim_program *p)
 {
     char why[256] = "";
 
-    must(tls_trust_load(NULL, NULL, &p->trust, why, sizeof(why)), "trust");
-    if (p->config.cache_size > 0 || p->config.workers > 1) {
-        share(p);
+    sim_program_must(tls_trust_load(NULL, NULL, &p->trust, why, sizeof(why)),
+                     "trust");
+    const struct sim_setup *s = sim_setup_make(p);
+    p->setup = 1 - p->setup;
+    if (s->config.cache_size > 0 || s->config.workers > 1) {
+        share(p, &s->config);
     }
+    for (unsigned i = 0; i < s->config.workers; i++) {
+        worker_start(&p->workers[i], s);
+    }
+}
+
+void sim_program_tell_network(struct sim_program *p, const struct addr *gone)
+{
     for (unsigned i = 0; i < p->config.workers; i++) {
-        worker_start(p, &p->workers[i]);
+        sim_monitor_tell(p->workers[i].loop,
+                         gone != NULL ? NET_ADDRESS_GONE : NET_CHANGED, gone);
     }
 }
 
@@ -139,32 +197,6 @@ void sim_program_limit_streams(struct sim_program *p, size_t max)
     }
 }
 
-struct upstream_stats sim_program_stats(const struct sim_program *p)
-{
-    struct upstream_stats sum = {0};
-
-    for (unsigned i = 0; i < p->config.workers; i++) {
-        const struct upstream_stats *u =
-            upstream_pool_stats(p->workers[i].pool);
-        sum.requests += u->requests;
-        sum.sent += u->sent;
-        sum.waited += u->waited;
-        sum.dials += u->dials;
-        sum.resumed += u->resumed;
-    }
-    return sum;
-}
-
-uint64_t sim_program_followed(const struct sim_program *p)
-{
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < p->config.workers; i++) {
-        sum += resolver_stats(p->workers[i].resolver)->followed;
-    }
-    return sum;
-}
-
 static void on_drained(void *arg)
 {
     struct sim_worker *w = arg;
@@ -180,8 +212,9 @@ static void on_sigterm(void *arg)
 void sim_program_drain(struct sim_program *p)
 {
     for (unsigned i = 0; i < p->config.workers; i++) {
-        must(net_loop_post(p->workers[i].loop, on_sigterm, &p->workers[i]),
-             "post");
+        sim_program_must(
+            net_loop_post(p->workers[i].loop, on_sigterm, &p->workers[i]),
+            "post");
     }
 }
 
@@ -202,6 +235,9 @@ static void check_drained(const struct sim_worker *w, struct sim_ledger *l)
     must_be_zero(l, listener_tcp_clients(w->listener), "TCP clients");
     must_be_zero(l, resolver_pending(w->resolver), "resolver queries");
     must_be_zero(l, upstream_pool_pending(w->pool), "upstream requests");
+    if (w->at_home != NULL) {
+        must_be_zero(l, upstream_pool_pending(w->at_home), "plain requests");
+    }
 }
 
 /* One after the other, as threads end: the others get what it still says. */
@@ -210,9 +246,11 @@ static void worker_finish(struct sim_worker *w, struct sim_ledger *l)
     struct sim_world *world = w->loop->world;
 
     check_drained(w, l);
+    net_monitor_close(w->monitor);
     listener_destroy(w->listener);
     resolver_destroy(w->resolver);
     upstream_pool_destroy(w->pool);
+    upstream_pool_destroy(w->at_home);
     must_be_zero(l, sim_loop_open_count(w->loop), "sockets");
     if (!list_is_empty(&w->loop->deferred)) {
         sim_ledger_fault(l, "work is deferred after the end");
@@ -229,6 +267,9 @@ void sim_program_finish(struct sim_program *p, struct sim_ledger *l)
         worker_finish(&p->workers[i], l);
     }
     resolver_shared_destroy(p->shared);
+    for (size_t i = 0; i < COUNT_OF(p->setups); i++) {
+        policy_release(p->setups[i].policy);
+    }
     tls_trust_release(p->trust);
     for (unsigned i = 0; i < p->config.workers; i++) {
         net_loop_destroy(p->workers[i].loop);

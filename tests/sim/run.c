@@ -17,112 +17,21 @@ enum {
     MARGIN_US = 40000           /* the answer's way, and turns of the loop */
 };
 
-/* ---- health ---- */
-
-static void trouble(struct sim_run *r, unsigned server, bool is_begin)
-{
-    if (is_begin) {
-        r->troubles[server]++;
-        r->trouble_since_us[server] = r->world->now_us;
-    } else {
-        r->troubles[server]--;
-        r->healthy_since_us[server] = r->world->now_us;
-    }
-}
-
-/* ---- the schedule ---- */
-
-static void say(const struct sim_plan *p, unsigned server, const char *what)
-{
-    struct sim_run *r = p->run;
-
-    if (r->is_verbose) {
-        printf("%.6f %s %s, server %u\n", (double)r->world->now_us / 1e6,
-               p->fault->name, what, server);
-    }
-}
-
-static void begin(struct sim_plan *p, unsigned server)
-{
-    struct sim_run *r = p->run;
-
-    say(p, server, "begins");
-    p->fault->begin(r, r->servers[server]);
-    if (p->fault->reach == FAULT_SERVER) {
-        trouble(r, server, true);
-    } else if (p->fault->reach == FAULT_BLOW) {
-        r->healthy_since_us[server] = r->world->now_us;
-    }
-}
-
-static void end(struct sim_plan *p, unsigned server)
-{
-    struct sim_run *r = p->run;
-
-    say(p, server, "ends");
-    if (p->fault->end != NULL) {
-        p->fault->end(r, r->servers[server]);
-    }
-    if (p->fault->reach == FAULT_SERVER) {
-        trouble(r, server, false);
-    }
-}
-
-static void turn(struct sim_plan *p)
-{
-    void (*act)(struct sim_plan *, unsigned) = p->is_on ? end : begin;
-
-    p->is_on = !p->is_on;
-    if (p->server < p->run->server_count) {
-        act(p, p->server);
-        return;
-    }
-    bool is_single = p->fault->reach == FAULT_PROGRAM;
-    unsigned count = is_single ? 1 : p->run->server_count;
-    for (unsigned i = 0; i < count; i++) {
-        act(p, i);
-    }
-}
-
-static void on_plan(struct sim_event *e)
-{
-    struct sim_plan *p = CONTAINER_OF(e, struct sim_plan, e);
-    struct sim_world *w = p->run->world;
-
-    turn(p);
-    if (p->is_on) {
-        sim_event_in(w, e, sim_between(w, p->last_us / 2, p->last_us));
-    } else if (--p->times > 0) {
-        sim_event_in(w, e, sim_between(w, p->pause_us / 2, p->pause_us));
-    }
-}
-
-/* A plan may last past the time of faults: then it ends there. */
-static void end_all(struct sim_run *r)
-{
-    for (unsigned i = 0; i < r->plan_count; i++) {
-        sim_event_cancel(r->world, &r->plans[i].e);
-        if (r->plans[i].is_on) {
-            turn(&r->plans[i]);
-        }
-    }
-}
+/* ---- what goes wrong ---- */
 
 static void plan(struct sim_run *r, const struct fault *fault, unsigned server)
 {
     struct sim_world *w = r->world;
+    struct sim_plan *p = sim_plan_add(r, fault, server);
 
-    if (r->plan_count == SIM_PLANS_MAX) {
+    if (p == NULL) {
         return;
     }
-    struct sim_plan *p = &r->plans[r->plan_count++];
-    *p = (struct sim_plan){.run = r, .fault = fault, .server = server};
     bool is_flapping = sim_chance(w, 25);
     p->times = is_flapping ? sim_between(w, 2, 12) : 1;
     p->last_us = is_flapping ? sim_between(w, 50000, 3 * SECOND_US)
                              : sim_between(w, SECOND_US, 20 * SECOND_US);
     p->pause_us = sim_between(w, 50000, 4 * SECOND_US);
-    sim_event_init(&p->e, on_plan);
     bool is_early = sim_chance(w, 15); /* before the program has started */
     sim_event_in(w, &p->e, is_early ? 0 : sim_between(w, WARM_US, FAULTS_US));
 }
@@ -275,18 +184,9 @@ static unsigned common_percent(const struct config *c)
     return c->cache_size > 0 ? 30 : 10;
 }
 
-static void prepare(struct sim_run *r)
+void sim_run_open_ledger(struct sim_run *r)
 {
-    struct sim_world *w = r->world;
-
-    w->is_chunking = sim_chance(w, 30);
-    sim_program_init(&r->program, worker_count(r));
-    unsigned count = sim_between(w, 1, SIM_SERVERS_MAX);
-    for (unsigned i = 0; i < count; i++) {
-        add_server(r);
-    }
-    vary_config(r);
-    sim_ledger_init(&r->ledger, w);
+    sim_ledger_init(&r->ledger, r->world);
     r->ledger.is_hopeless = sim_run_is_hopeless;
     r->ledger.arg = r;
     r->ledger.is_verbose = r->is_verbose;
@@ -298,6 +198,20 @@ static void prepare(struct sim_run *r)
     r->ledger.max_udp_size = r->program.config.max_udp_size;
     r->ledger.deadline_us =
         (uint64_t)r->program.config.query_timeout_ms * 1000 + MARGIN_US;
+}
+
+static void prepare(struct sim_run *r)
+{
+    struct sim_world *w = r->world;
+
+    w->is_chunking = sim_chance(w, 30);
+    sim_program_init(&r->program, worker_count(r));
+    unsigned count = sim_between(w, 1, SIM_SERVERS_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        add_server(r);
+    }
+    vary_config(r);
+    sim_run_open_ledger(r);
     r->clients = (struct sim_clients){
         .loop = r->peers_loop,
         .ledger = &r->ledger,
@@ -346,7 +260,7 @@ static void act(struct sim_run *r)
     sim_run_watch(r);
     sim_clients_start(&r->clients);
     run_for(r, FAULTS_US);
-    end_all(r);
+    sim_plans_end(r);
     run_for(r, CALM_US);
     sim_clients_stop(&r->clients);
     sim_event_cancel(r->world, &r->watch);
@@ -356,7 +270,7 @@ static void act(struct sim_run *r)
 
 /* Everything that was asked before the drain is answered by its deadline; what
  * TCP clients try afterwards is theirs to lose. */
-static void wind_up(struct sim_run *r)
+void sim_run_wind_up(struct sim_run *r)
 {
     run_for(r, 200000);
     sim_clients_finish_tcp(&r->clients);
@@ -367,20 +281,28 @@ static void wind_up(struct sim_run *r)
     }
     for (unsigned i = 0; i < r->server_count; i++) {
         const struct sim_server_stats *s = &r->servers[i]->stats;
-        if (s->leaked + s->early_data + s->bundled + s->bad_queries > 0) {
+        if (s->leaked + s->early_data + s->bundled + s->bad_queries +
+                s->strayed >
+            0) {
             sim_ledger_fault(
                 &r->ledger,
                 "server %u: %llu queries to an impostor, %llu before the "
-                "handshake's end, %llu sharing a record, %llu unreadable",
+                "handshake's end, %llu sharing a record, %llu unreadable, "
+                "%llu for a zone of another",
                 i, (unsigned long long)s->leaked,
                 (unsigned long long)s->early_data,
                 (unsigned long long)s->bundled,
-                (unsigned long long)s->bad_queries);
+                (unsigned long long)s->bad_queries,
+                (unsigned long long)s->strayed);
         }
+    }
+    if (r->router != NULL && r->router->strayed > 0) {
+        sim_ledger_fault(&r->ledger, "%llu queries in clear text",
+                         (unsigned long long)r->router->strayed);
     }
 }
 
-static void report(struct sim_run *r, struct sim_result *out)
+void sim_run_report(struct sim_run *r, struct sim_result *out)
 {
     const struct upstream_stats u = sim_program_stats(&r->program);
     struct sim_ledger *l = &r->ledger;
@@ -406,13 +328,14 @@ static void report(struct sim_run *r, struct sim_result *out)
     out->worst_us = sim_ledger_percentile(l, 100);
 }
 
-static void clear(struct sim_run *r, struct sim_result *out)
+void sim_run_clear(struct sim_run *r, struct sim_result *out)
 {
     sim_program_finish(&r->program, &r->ledger);
     sim_clients_finish(&r->clients);
     for (unsigned i = 0; i < r->server_count; i++) {
         sim_server_destroy(r->servers[i]);
     }
+    sim_plain_server_destroy(r->router);
     net_loop_destroy(r->peers_loop);
     out->faults = r->ledger.faults;
     memcpy(out->fault, r->ledger.fault, sizeof(out->fault));
@@ -452,9 +375,9 @@ bool sim_run(uint64_t seed, const char *scenario, bool is_verbose,
     prepare(r);
     plan_all(r, scenario, out);
     act(r);
-    wind_up(r);
-    report(r, out);
+    sim_run_wind_up(r);
+    sim_run_report(r, out);
     out->simulated_us = r->world->now_us - start_us;
-    clear(r, out);
+    sim_run_clear(r, out);
     return true;
 }

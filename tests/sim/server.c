@@ -294,17 +294,13 @@ static void take_query(struct server_conn *c, struct span message)
         s->stats.bad_queries++;
         return;
     }
+    s->stats.strayed += zone_is_home(&q.question);
     answer(c, message, &q);
-}
-
-static bool is_too_many(const struct server_conn *c)
-{
-    unsigned max = c->server->manners.close_after;
-    return max != 0 && c->queries >= max;
 }
 
 static void take_plain(struct server_conn *c)
 {
+    const unsigned max = c->server->manners.close_after;
     struct span message;
     size_t used = 0;
 
@@ -312,7 +308,7 @@ static void take_plain(struct server_conn *c)
            dns_frame_cut(buf_span(&c->plain), &message, &used)) {
         take_query(c, message);
         buf_consume(&c->plain, used);
-        c->is_leaving = is_too_many(c);
+        c->is_leaving = max != 0 && c->queries >= max;
         c->server->stats.ended += c->is_leaving;
     }
 }
@@ -360,6 +356,7 @@ static void take_octets(struct server_conn *c, struct span in)
     if (before != TLS_SERVER_READY && c->tls.state == TLS_SERVER_READY) {
         s->stats.handshakes++;
         s->stats.resumed += c->tls.is_resumed;
+        arm(c, &c->age, s->manners.hang_up_ms);
     }
     if (before == TLS_SERVER_HELLO && s->manners.handshake_us != 0) {
         sim_event_in(s->loop->world, &c->flight, s->manners.handshake_us);

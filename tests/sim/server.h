@@ -25,6 +25,7 @@ struct sim_manners {
     uint32_t idle_close_ms; /* connections are closed after so long; 0: no */
     bool tells_idle;        /* … and it says so (RFC 7828) */
     uint32_t age_close_ms;  /* … when they are so old; 0: no */
+    uint32_t hang_up_ms;    /* … so long after the handshake; 0: no */
     unsigned close_after;   /* … after so many queries; 0: no */
     uint64_t die_after;     /* … after so many octets sent; 0: no */
     bool dies_by_reset;     /* instead of FIN */
@@ -46,6 +47,7 @@ struct sim_server_stats {
     uint64_t early_data;  /* before the handshake's end */
     uint64_t leaked;      /* queries to a server that must not be trusted */
     uint64_t bad_queries; /* that no server could read */
+    uint64_t strayed;     /* queries that only a plain server may see */
     uint64_t ended;       /* connections that it ended by a habit of its own */
 };
 

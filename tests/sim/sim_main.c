@@ -2,11 +2,13 @@
  * sim_dotstub: runs of the whole program on simulated time, network and TLS.
  *
  *   sim_dotstub [--seeds N] [--seed S] [--scenario FAULT[+FAULT…]] [--verbose]
- *   sim_dotstub --day [--seed S]
+ *   sim_dotstub --day [--seeds N] [--seed S] [--verbose]
  *
- * Seeds S .. S + N - 1 (200 from 1). A run that breaks the invariant is
- * printed with the command that repeats it; the exit code is then 1.
+ * Seeds S .. S + N - 1: 200 from 1; of days, one. A run that breaks the
+ * invariant is printed with the command that repeats it; the exit code is then
+ * 1. Before the days it prints what connections kept ready cost (browse.h).
  */
+#include "browse.h"
 #include "day.h"
 #include "faults.h"
 #include "run.h"
@@ -24,7 +26,8 @@
 enum {
     BASELINE_RUNS = 20,
     GROWTH_MAX = 256 * 1024, /* octets */
-    STUCK_S = 30             /* of real time; a run takes a tenth of one */
+    STUCK_S = 30,            /* of real time; a run takes a tenth of one */
+    DAY_STUCK_S = 600        /* some seconds, and with a sanitizer more */
 };
 
 struct options {
@@ -119,6 +122,14 @@ static void print_run(uint64_t seed, const struct sim_result *r)
            r->p99_us / 1e3, r->worst_us / 1e3);
 }
 
+static void print_replay(const struct options *o, uint64_t seed)
+{
+    printf("  replay: sim_dotstub%s --seed %" PRIu64 "%s%s --verbose\n",
+           o->is_day ? " --day" : "", seed,
+           o->scenario != NULL ? " --scenario " : "",
+           o->scenario != NULL ? o->scenario : "");
+}
+
 static void print_faults(const struct options *o, uint64_t seed,
                          const struct sim_result *r)
 {
@@ -130,9 +141,7 @@ static void print_faults(const struct options *o, uint64_t seed,
     for (uint64_t i = 0; i < kept; i++) {
         printf("  %s\n", r->fault[i]);
     }
-    printf("  replay: sim_dotstub --seed %" PRIu64 "%s%s --verbose\n", seed,
-           o->scenario != NULL ? " --scenario " : "",
-           o->scenario != NULL ? o->scenario : "");
+    print_replay(o, seed);
 }
 
 static void print_total(const struct total *t)
@@ -159,11 +168,8 @@ static uint64_t stuck_seed;
 static void on_stuck(int signum)
 {
     (void)signum;
-    printf("FAILED seed %" PRIu64
-           ": stuck\n  replay: sim_dotstub --seed %" PRIu64 "%s%s --verbose\n",
-           stuck_seed, stuck_seed,
-           stuck_options->scenario != NULL ? " --scenario " : "",
-           stuck_options->scenario != NULL ? stuck_options->scenario : "");
+    printf("FAILED seed %" PRIu64 ": stuck\n", stuck_seed);
+    print_replay(stuck_options, stuck_seed);
     fflush(stdout);
     abort(); /* for a debugger, or the core */
 }
@@ -192,8 +198,9 @@ static bool is_growing(uint64_t run, size_t *baseline)
     return used > *baseline + GROWTH_MAX;
 }
 
-/* Days of browsing; a fault is an answer that was wrong, missing or late. */
-static int run_days(uint64_t seed)
+/* What connections kept ready cost, and save: a day of browsing for the pool
+ * alone. A fault is an answer that was wrong, missing or late. */
+static bool compare_idle_limits(uint64_t seed)
 {
     static const struct {
         uint32_t idle_ms;
@@ -202,8 +209,8 @@ static int run_days(uint64_t seed)
     uint64_t faults = 0;
 
     for (size_t i = 0; i < COUNT_OF(days); i++) {
-        struct sim_day d;
-        sim_day_run(seed, days[i].idle_ms, days[i].is_told, &d);
+        struct sim_browse d;
+        sim_browse_run(seed, days[i].idle_ms, days[i].is_told, &d);
         faults += d.faults + d.night_dials;
         printf("idle limit %u s%s: %" PRIu64 " queries, %" PRIu64
                " handshakes (%" PRIu64 " resumed), %.1f queries each, %" PRIu64
@@ -219,7 +226,66 @@ static int run_days(uint64_t seed)
                d.lazy_handshakes, (double)d.queries / (double)d.lazy_handshakes,
                d.lazy_waited);
     }
-    return faults > 0;
+    return faults == 0;
+}
+
+static void print_servers(const struct sim_day *d)
+{
+    for (unsigned i = 0; i < d->server_count; i++) {
+        const struct sim_day_server *s = &d->servers[i];
+        printf("  server %u (%s): %" PRIu64 " queries, %" PRIu64
+               " handshakes (%" PRIu64 " resumed), %.1f queries each; it ended "
+               "%" PRIu64
+               "; limits learnt: idle %u ms, age %u ms, %u queries\n",
+               i, s->habit, s->queries, s->handshakes, s->resumed,
+               (double)s->queries / (double)(s->handshakes + !s->handshakes),
+               s->ended, s->idle_limit_ms, s->age_limit_ms, s->query_limit);
+    }
+}
+
+static void print_day(uint64_t seed, const struct sim_day *d)
+{
+    print_run(seed, &d->run);
+    printf("  %" PRIu64 " over TCP, %" PRIu64 " from the cache, %" PRIu64
+           " stale, %" PRIu64 " refreshes, %" PRIu64 " coalesced, %" PRIu64
+           " evictions (%zu of "
+           "%zu octets at most); %" PRIu64 " to the home's server\n",
+           d->over_tcp, d->hits, d->stale, d->refreshes, d->coalesced,
+           d->evictions, d->cache_most, d->cache_size, d->at_home);
+    printf("  %" PRIu64 " faults planned, %" PRIu64 " reloads, %" PRIu64
+           " suspends, %" PRIu64 " other networks, quiet %" PRIu64
+           " times; %zu timers at most; heap %+ld octets since the night\n",
+           d->plans, d->reloads, d->suspends, d->moves, d->quiets,
+           d->timers_most, d->heap_growth);
+    print_servers(d);
+}
+
+/* 24 hours of the whole program. */
+static bool run_day(const struct options *o, uint64_t seed)
+{
+    struct sim_day d;
+
+    stuck_options = o;
+    stuck_seed = seed;
+    alarm(DAY_STUCK_S);
+    sim_day_run(seed, 24, o->is_verbose, &d);
+    alarm(0);
+    (void)snprintf(d.run.scenario, sizeof(d.run.scenario), "a day");
+    print_day(seed, &d);
+    if (d.run.faults > 0) {
+        print_faults(o, seed, &d.run);
+    }
+    return d.run.faults == 0;
+}
+
+static int run_days(const struct options *o)
+{
+    bool is_well = compare_idle_limits(o->seed);
+
+    for (uint64_t i = 0; i < (o->seeds == 0 ? 1 : o->seeds); i++) {
+        is_well = run_day(o, o->seed + i) && is_well;
+    }
+    return is_well ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -232,16 +298,15 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &o)) {
         return usage();
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGALRM, on_stuck);
+    log_setup(o.is_verbose ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
+    if (o.is_day) {
+        return run_days(&o);
+    }
     if (o.seeds == 0) {
         o.seeds = o.seed == 1 ? 200 : 1;
     }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    if (o.is_day) {
-        log_setup(o.is_verbose ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
-        return run_days(o.seed);
-    }
-    signal(SIGALRM, on_stuck);
-    log_setup(o.is_verbose ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
     for (uint64_t i = 0; i < o.seeds; i++) {
         if (!run_seed(&o, o.seed + i, &r)) {
             return usage();

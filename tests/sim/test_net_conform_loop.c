@@ -53,21 +53,27 @@ static void on_batch(void *arg, const struct net_udp_datagram *batch,
 static void addresses_are_taken_once(void **state)
 {
     struct conform *f = *state;
-    struct addr addr = conform_loopback(0);
+    struct addr addr;
     struct net_listener *l = NULL;
     struct net_listener *second = NULL;
     struct net_udp *u = NULL;
     struct net_udp *other = NULL;
+    int err = ERR_NET_IN_USE;
 
-    assert_int_equal(net_listener_open(f->loop, &addr, false, on_accept, f, &l),
-                     0);
-    net_listener_addr(l, &addr);
-    assert_true(addr.port != 0);
+    /* The same port for UDP may be somebody else's. */
+    for (int i = 0; err == ERR_NET_IN_USE && i < 100; i++) {
+        net_listener_close(l);
+        addr = conform_loopback(0);
+        assert_int_equal(
+            net_listener_open(f->loop, &addr, false, on_accept, f, &l), 0);
+        net_listener_addr(l, &addr);
+        assert_true(addr.port != 0);
+        err = net_udp_open(f->loop, &addr, false, 0, on_batch, f, NULL, &u);
+    }
+    assert_int_equal(err, 0);
     assert_int_equal(
         net_listener_open(f->loop, &addr, false, on_accept, f, &second),
         ERR_NET_IN_USE);
-    assert_int_equal(
-        net_udp_open(f->loop, &addr, false, 0, on_batch, f, NULL, &u), 0);
     assert_int_equal(
         net_udp_open(f->loop, &addr, false, 0, on_batch, f, NULL, &other),
         ERR_NET_IN_USE);
@@ -206,8 +212,11 @@ static void timers_in_order(void **state)
     net_timer_start(&w.a, 5);
     net_timer_start(&w.b, 12); /* moved */
     conform_run_a_while(f);
-    /* a stopped c, also when both were due in one turn. */
-    assert_string_equal(w.order, "a12b");
+    /* a stopped c, also when both were due in one turn; b may have been too,
+     * on a machine that stood still. */
+    if (strcmp(w.order, "ab12") != 0) {
+        assert_string_equal(w.order, "a12b");
+    }
     assert_true(w.a_ms >= w.started_ms + 5);
 }
 
@@ -259,6 +268,9 @@ static void clocks_agree(void **state)
     conform_run_a_while(f);
     assert_true(net_now_ms(f->loop) >= ms + 20);
     assert_true(net_now_us(f->loop) / 1000 >= net_now_ms(f->loop));
+    uint64_t wall_s = net_wall_s(f->loop);
+    assert_true(net_wall_ms(f->loop) / 1000 >= wall_s);
+    assert_true(net_wall_us(f->loop) / 1000000 >= wall_s);
 }
 
 /* ---- datagrams ---- */

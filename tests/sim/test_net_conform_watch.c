@@ -112,16 +112,31 @@ static void one_change_is_told_once(void **state)
     assert_int_equal(b->count, 1);
 }
 
+/* So many changes, a while apart. A machine that stands still lets some be told
+ * meanwhile: then they are made once more. Returns when they began. */
+static uint64_t change_untold(struct bed *b, int count)
+{
+    for (int attempt = 0; attempt < 10; attempt++) {
+        uint64_t start_ms = net_now_ms(b->base.loop);
+        b->count = 0;
+        for (int i = 0; i < count; i++) {
+            change(b, 0);
+            conform_run_a_while(&b->base);
+        }
+        if (b->count == 0) {
+            return start_ms;
+        }
+        conform_run_until(&b->base, is_long_over, b);
+    }
+    fail_msg("told too early");
+    return 0;
+}
+
 static void changes_together_are_told_once(void **state)
 {
     struct bed *b = *state;
-    uint64_t start_ms = net_now_ms(b->base.loop);
+    uint64_t start_ms = change_untold(b, 3);
 
-    for (int i = 0; i < 3; i++) {
-        change(b, 0);
-        conform_run_a_while(&b->base);
-    }
-    assert_int_equal(b->count, 0);
     conform_run_until(&b->base, is_told, b);
     assert_true(b->last_ms >= start_ms + 240);
     b->count = 0;
@@ -144,8 +159,7 @@ static void closed_before_it_is_told(void **state)
 {
     struct bed *b = *state;
 
-    change(b, 0);
-    conform_run_a_while(&b->base);
+    (void)change_untold(b, 1);
     net_watch_close(b->watch);
     b->watch = NULL;
     conform_run_until(&b->base, is_long_over, b);

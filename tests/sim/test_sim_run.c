@@ -1,7 +1,7 @@
 /*
  * A run repeats itself to the bit, and the invariant can be broken.
  */
-#include "run.h"
+#include "day.h"
 #include "zone.h"
 
 #include "base/log.h"
@@ -57,9 +57,26 @@ static void workers_share(void **state)
     assert_true(followed > 0); /* how many is for the seeds to say */
 }
 
-static bool never(void *arg, uint64_t from_us, uint64_t to_us)
+/* Two hours and the quiet at their end: a day is long. */
+static void a_seed_gives_a_day(void **state)
+{
+    struct sim_day a;
+    struct sim_day again;
+
+    (void)state;
+    sim_day_run(1, 2, false, &a);
+    sim_day_run(1, 2, false, &again);
+    assert_int_equal(a.run.faults, 0);
+    assert_true(a.run.asked > 1000 && a.run.right > 0 && a.at_home > 0);
+    assert_true(a.run.trace == again.run.trace);
+    assert_int_equal(a.hits, again.hits);
+}
+
+static bool never(void *arg, const struct dns_question *q, uint64_t from_us,
+                  uint64_t to_us)
 {
     (void)arg;
+    (void)q;
     (void)from_us;
     (void)to_us;
     return false;
@@ -117,6 +134,7 @@ int main(void)
         cmocka_unit_test(a_seed_gives_a_run),
         cmocka_unit_test(a_scenario_is_known_by_name),
         cmocka_unit_test(workers_share),
+        cmocka_unit_test(a_seed_gives_a_day),
         cmocka_unit_test(faults_are_found),
     };
     log_setup(LOG_ERROR, LOG_TEXT);

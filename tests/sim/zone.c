@@ -23,6 +23,16 @@ int zone_kind(const struct dns_question *q)
     return q->name_len < 2 ? ZONE_PLAIN : q->name[1] | 0x20;
 }
 
+bool zone_is_home(const struct dns_question *q)
+{
+    static const uint8_t home[] = "\4home\7example";
+    uint8_t lower[DNS_NAME_MAX];
+
+    dns_name_lower(lower, q->name, q->name_len);
+    return q->name_len >= sizeof(home) &&
+           memcmp(lower + q->name_len - sizeof(home), home, sizeof(home)) == 0;
+}
+
 uint64_t zone_number(const struct dns_question *q)
 {
     uint64_t number = 0;
@@ -83,6 +93,9 @@ static unsigned rcode_of(const struct dns_question *q)
 /* Short: answers end, and go stale, within a run. */
 static uint32_t ttl_of(const struct dns_question *q)
 {
+    if (zone_kind(q) == ZONE_LASTING) {
+        return 30 + (uint32_t)(question_hash(q) >> 8) % 7200;
+    }
     return 1 + (uint32_t)(question_hash(q) >> 8) % 20;
 }
 
@@ -215,8 +228,9 @@ static size_t put_mixed_case(uint8_t *out, const char *text, uint64_t number)
     return len + 1;
 }
 
-size_t zone_query(uint16_t id, int kind, uint64_t number, uint16_t type,
-                  uint16_t edns_size, uint8_t *out)
+static size_t put_query(uint16_t id, int kind, uint64_t number,
+                        const char *where, uint16_t type, uint16_t edns_size,
+                        uint8_t *out)
 {
     char label[32];
     size_t at = DNS_HEADER_LEN;
@@ -227,7 +241,7 @@ size_t zone_query(uint16_t id, int kind, uint64_t number, uint16_t type,
     dns_put16(out + 2, DNS_FLAG_RD);
     dns_put16(out + 4, 1);
     at += put_mixed_case(out + at, label, number);
-    at += put_mixed_case(out + at, "simulated", number * 7);
+    at += put_mixed_case(out + at, where, number * 7);
     at += put_mixed_case(out + at, "example", number * 13);
     out[at++] = 0;
     dns_put16(out + at, type);
@@ -240,6 +254,18 @@ size_t zone_query(uint16_t id, int kind, uint64_t number, uint16_t type,
         at += OPT_LEN;
     }
     return at;
+}
+
+size_t zone_query(uint16_t id, int kind, uint64_t number, uint16_t type,
+                  uint16_t edns_size, uint8_t *out)
+{
+    return put_query(id, kind, number, "simulated", type, edns_size, out);
+}
+
+size_t zone_query_home(uint16_t id, int kind, uint64_t number, uint16_t type,
+                       uint16_t edns_size, uint8_t *out)
+{
+    return put_query(id, kind, number, "home", type, edns_size, out);
 }
 
 /* ---- judging ---- */

@@ -1,7 +1,8 @@
 /*
  * What all simulated servers know: the answer to any question, computed from
  * the question alone, so that a client can tell a right answer from any other.
- * The first letter of the name says of what kind the answer is.
+ * The first letter of the name says of what kind the answer is. Names lie below
+ * simulated.example, or in ZONE_HOME, which has a server of its own.
  */
 #ifndef SIM_ZONE_H
 #define SIM_ZONE_H
@@ -9,10 +10,13 @@
 #include "base/span.h"
 #include "dns/message.h"
 
+#define ZONE_HOME "home.example"
+
 enum {
-    ZONE_PLAIN = 'a', /* one record */
-    ZONE_BIG = 'b',   /* 1,500-4,000 octets: too long for most UDP clients */
-    ZONE_HUGE = 'h',  /* up to 60,000 octets */
+    ZONE_PLAIN = 'a',   /* one record */
+    ZONE_LASTING = 'l', /* one record, of minutes or hours */
+    ZONE_BIG = 'b',     /* 1,500-4,000 octets: too long for most UDP clients */
+    ZONE_HUGE = 'h',    /* up to 60,000 octets */
     ZONE_NODATA = 'd',
     ZONE_NXDOMAIN = 'x',
     ZONE_SERVFAIL = 's', /* every server says so */
@@ -38,6 +42,9 @@ size_t zone_answer(struct span query, const struct dns_query *q, uint8_t *out);
 size_t zone_error(struct span query, const struct dns_query *q, unsigned rcode,
                   uint8_t *out);
 
+/* Is it in ZONE_HOME? */
+bool zone_is_home(const struct dns_question *q);
+
 /* A question's kind, ZONE_*, and the number after it. */
 int zone_kind(const struct dns_question *q);
 uint64_t zone_number(const struct dns_question *q);
@@ -59,6 +66,10 @@ enum zone_verdict zone_judge(struct span query, struct span answer,
  */
 size_t zone_query(uint16_t id, int kind, uint64_t number, uint16_t type,
                   uint16_t edns_size, uint8_t *out);
+
+/* The same query for a name in ZONE_HOME. */
+size_t zone_query_home(uint16_t id, int kind, uint64_t number, uint16_t type,
+                       uint16_t edns_size, uint8_t *out);
 
 /* Put edns-tcp-keepalive (RFC 7828) into the OPT that ends an answer of ours.
  * Returns the new length; the same when there is no OPT. */
