@@ -23,6 +23,7 @@ LIBRARIES = {
     'mbedtls': ('mbedtls', 'Apache-2.0 OR GPL-2.0-or-later'),
     'libseccomp': ('libseccomp', 'LGPL-2.1-only'),
     'libmicrohttpd': ('libmicrohttpd', 'LGPL-2.1-or-later'),
+    'libfstrm': ('fstrm', 'MIT'),
 }
 # Parts of another one, of the system, or of no program.
 WITHOUT = {'mbedx509', 'mbedcrypto', 'threads', 'systemd', 'cmocka', 'm'}

@@ -136,6 +136,20 @@ static void on_report(void *arg, const struct admin_report *report)
     end_request(c);
 }
 
+/* Each line of text, before what ends the answer. */
+static void say_lines(struct control_client *c, const char *text)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        char *line = strndup(text, len);
+
+        say(c,
+            line == NULL ? NULL : json_pack("{s:o}", "text", json_text(line)));
+        free(line);
+        text += len + (text[len] == '\n');
+    }
+}
+
 static void on_reloaded(void *arg, int err, const char *text)
 {
     struct control_client *c = arg;
@@ -143,6 +157,7 @@ static void on_reloaded(void *arg, int err, const char *text)
     if (err != 0) {
         say_error(c, text != NULL ? text : err_text(err));
     } else {
+        say_lines(c, text != NULL ? text : "");
         say_text(c, "going on with the new configuration");
     }
     end_request(c);
@@ -427,6 +442,11 @@ struct control *control_open(struct net_loop *loop, const char *path,
         return NULL;
     }
     return c;
+}
+
+int control_give(struct control *c, unsigned uid, unsigned gid)
+{
+    return net_local_give(c->listener, uid, gid);
 }
 
 void control_close(struct control *c)

@@ -10,6 +10,7 @@
 #define ADMIN_CONTROL_H
 
 #include "admin/report.h"
+#include "base/attr.h"
 #include "net/loop.h"
 
 enum { CONTROL_CLIENTS_MAX = 16 };
@@ -20,6 +21,9 @@ struct control;
  * program needs. hooks are copied. */
 struct control *control_open(struct net_loop *loop, const char *path,
                              const struct admin_hooks *hooks);
+
+/* The socket becomes another user's, as net_local_give(). */
+MUST_USE int control_give(struct control *c, unsigned uid, unsigned gid);
 
 /* Close all. When the loop runs no more: no hook may call back afterwards.
  * Accepts NULL. */

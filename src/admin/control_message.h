@@ -6,7 +6,8 @@
  *   {"command":"stats"}             {"end":true,"report":{…}}
  *   {"command":"flush","name":"example.net","type":"AAAA","subtree":true}
  *                                   {"end":true,"removed":3}
- *   {"command":"reload"}            {"end":true,"text":"…"}
+ *   {"command":"reload"}            {"text":"…"} for each warning, then
+ *                                   {"end":true,"text":"…"}
  *   {"command":"log-level","level":"debug"}
  *                                   {"end":true,"text":"…"}
  *   {"command":"explain","name":"example.net","type":"A"}

@@ -226,9 +226,12 @@ struct http_shot *http_source_get(struct http_source *s)
     take(s);
     is_good = is_recent(s->current);
     if (!is_good && !s->is_stopped && ask(s) == 0) {
+        uint64_t asked_at_ms = s->asked_at_ms;
+
         wait_for_answer(s);
         take(s);
-        is_good = is_recent(s->current);
+        /* However long this thread was not given the processor since. */
+        is_good = s->current != NULL && s->current->at_ms >= asked_at_ms;
     }
     pthread_mutex_unlock(&s->lock);
     return is_good ? s->current : NULL;

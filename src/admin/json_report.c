@@ -155,6 +155,8 @@ static const struct field report_fields[] = {
     A(tcp_clients, SIZE),
     A(pending, SIZE),
     A(cache_max, SIZE),
+    A(dnstap_written, U64),
+    A(dnstap_dropped, U64),
     A(reloads, U64),
     A(reloads_failed, U64),
     A(rss_len, U64),

@@ -49,6 +49,7 @@ struct admin_report {
     struct admin_pool *pools; /* the default pool first */
     size_t pool_count;
 
+    uint64_t dnstap_written, dnstap_dropped; /* messages */
     uint64_t reloads, reloads_failed;
     uint64_t rss_len; /* octets resident; 0: not known */
     unsigned open_files;
@@ -74,7 +75,8 @@ struct admin_hooks {
     size_t (*flush)(void *arg, struct span name, uint16_t type,
                     bool with_subtree);
     /* Read the configuration again; done(done_arg, err, text) when it is in
-     * use, or why not. Returns 0 | ERR_LIMIT (one is going on). */
+     * use (text: warnings, a line each; NULL: none), or why not. Returns 0 |
+     * ERR_LIMIT (one is going on). */
     int (*reload)(void *arg, void (*done)(void *arg, int err, const char *text),
                   void *done_arg);
     void (*set_log_level)(void *arg, enum log_level level);

@@ -100,6 +100,14 @@ bool addr_ip_equal(const struct addr *a, const struct addr *b)
            memcmp(a->ip, b->ip, addr_ip_len(a)) == 0;
 }
 
+void addr_shorten(struct addr *a)
+{
+    size_t keep = a->family == 4 ? 3 : 6;
+
+    memset(a->ip + keep, 0, sizeof(a->ip) - keep);
+    a->scope_id = 0;
+}
+
 bool addr_equal(const struct addr *a, const struct addr *b)
 {
     return a->port == b->port && addr_ip_equal(a, b);

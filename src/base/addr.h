@@ -38,6 +38,10 @@ const char *addr_ip_text(const struct addr *a, char text[ADDR_TEXT_MAX]);
 /* "192.0.2.1:853" or "[2001:db8::1]:853"; returns text. */
 const char *addr_text(const struct addr *a, char text[ADDR_TEXT_MAX]);
 
+/* Leave the network alone, for texts that are not to say who: the /24 of an
+ * IPv4 address, the /48 of an IPv6 address. */
+void addr_shorten(struct addr *a);
+
 /* Same family, address, scope and port. */
 bool addr_equal(const struct addr *a, const struct addr *b);
 

@@ -58,13 +58,13 @@ static int bring_up_loopback(int fd)
 }
 
 /* As an alias, "lo:7", for this address alone. */
-static int add_v4(int fd, const struct addr *a, size_t number)
+static int add_v4(int fd, const struct addr *a, uint16_t number)
 {
     struct ifreq ifr = {.ifr_name = ""};
     union address addr;
     struct addr mask = {.family = 4, .ip = {255, 255, 255, 255}};
 
-    (void)snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "lo:%zu", number);
+    (void)snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "lo:%u", number);
     (void)address_of(a, &addr);
     addr.v4.sin_port = 0;
     memcpy(&ifr.ifr_addr, &addr.v4, sizeof(addr.v4));
@@ -121,7 +121,8 @@ static int set_up(const struct privacy_places *places)
 
         /* One that cannot be added has no listener; it is told at the end. */
         if (!is_loopback(a)) {
-            (void)(a->family == 4 ? add_v4(fd4, a, i) : add_v6(fd6, a));
+            (void)(a->family == 4 ? add_v4(fd4, a, (uint16_t)i)
+                                  : add_v6(fd6, a));
         }
     }
     if (rc == 0) {

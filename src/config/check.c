@@ -98,6 +98,9 @@ static const struct synonym synonyms[] = {
     {"seccomp", "sandbox"},
     {"log_queries", "query_log"},
     {"querylog", "query_log"},
+    {"dnstap_output", "dnstap"},
+    {"dnstap_socket_path", "dnstap"},
+    {"dnstap_sink", "dnstap"},
     {"hedge", "hedge_budget"},
     {"hedging", "hedge_budget"},
     {"keep_warm", "warm_for"},
@@ -170,6 +173,8 @@ static int set_default(const struct key *key, struct draft_value *v)
     case KEY_KIND_SOCKET:
     case KEY_KIND_LOG:
     case KEY_KIND_USER:
+    case KEY_KIND_TAP:
+    case KEY_KIND_TEXT:
         if (key->fallback == NULL || strcmp(key->fallback, "off") == 0) {
             return 0;
         }
@@ -246,6 +251,12 @@ static void check_table_key(struct check *c, enum key_id id,
     case KEY_KIND_LOG:
     case KEY_KIND_USER:
         v->is_bad = !check_word(c, key, n, key->name, &v->path);
+        break;
+    case KEY_KIND_TAP:
+        v->is_bad = !check_tap(c, n, key->name, &v->path);
+        break;
+    case KEY_KIND_TEXT:
+        v->is_bad = !check_any_text(c, n, key->name, &v->path);
         break;
     case KEY_KIND_FILE:
     case KEY_KIND_FOLDER:

@@ -150,6 +150,16 @@ bool check_switch(struct check *c, const struct node *n, const char *path,
 bool check_scalar(struct check *c, const struct node *n, const char *path,
                   const char *what);
 
+/* check_user.c: may `user` write what the program writes? */
+void check_user_files(struct check *c);
+/* The folder that path is in, the caller's to free; NULL: out of memory
+ * (remembered). */
+char *check_folder_of(struct check *c, const char *path);
+/* Does the service make this folder at its first start? Until then a file in
+ * it is worth a warning, which is given. */
+bool check_is_to_come(struct check *c, const struct node *n, const char *path,
+                      const char *folder);
+
 /* check_file.c: as above; *out is the caller's to free. */
 bool check_file(struct check *c, const struct key *key, const struct node *n,
                 const char *path, char **out);
@@ -163,6 +173,20 @@ char *check_resolve(struct check *c, const struct node *n);
  * NULL. */
 bool check_word(struct check *c, const struct key *key, const struct node *n,
                 const char *path, char **out);
+/* A word for "on" where a place is needed (what: "off, stderr or a file"), or
+ * one for "off" that is not the one. Reported, then true. */
+bool check_is_switch(struct check *c, const struct node *n, const char *path,
+                     const char *what);
+/* Is the path too long for a unix socket, or is something else there? Reported,
+ * then false. */
+bool check_socket(struct check *c, const struct node *n, const char *path,
+                  const char *resolved);
+
+/* check_tap.c: as check_file(), of kinds TAP ("off" is NULL) and TEXT. */
+bool check_tap(struct check *c, const struct node *n, const char *path,
+               char **out);
+bool check_any_text(struct check *c, const struct node *n, const char *path,
+                    char **out);
 
 /* check_list.c: a list of key->item, or one of them, in place of what v has. */
 void check_list(struct check *c, const struct key *key, const struct node *n,

@@ -1,8 +1,12 @@
 /*
  * Paths: relative to the configuration's folder, there, of the right kind and
- * readable. Nothing is opened, so a FIFO or a device cannot hold the check up.
+ * readable. Only regular files are opened, so a FIFO or a device cannot hold
+ * the check up.
  */
 #include "config/check.h"
+
+#include "base/err.h"
+#include "tls/trust.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -52,23 +56,64 @@ static void report_missing(struct check *c, const struct node *n,
                strerror(errnum), hint);
 }
 
+/* config/systemd has StateDirectory and LogsDirectory. */
+bool check_is_to_come(struct check *c, const struct node *n, const char *path,
+                      const char *folder)
+{
+    static const char *const folders[] = {"/var/lib/dotstub",
+                                          "/var/log/dotstub"};
+    struct stat st;
+
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        if (strcmp(folder, folders[i]) == 0 && stat(folder, &st) != 0 &&
+            errno == ENOENT) {
+            diag_warning(c->d, n->at, path,
+                         "%s is not there yet; the systemd unit makes it when "
+                         "it starts",
+                         folder);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is there a certificate in the file? */
+static bool check_certificates(struct check *c, const struct node *n,
+                               const char *path, const char *resolved)
+{
+    struct stat st;
+    struct tls_trust *trust = NULL;
+
+    /* Reading a device might never end; the start says what it thinks. */
+    if (stat(resolved, &st) != 0 || !S_ISREG(st.st_mode) ||
+        tls_global_init() != 0) {
+        return true;
+    }
+    int err = tls_trust_load(resolved, NULL, &trust, NULL, 0);
+    tls_trust_release(trust);
+    c->d->is_out_of_memory |= err == ERR_NOMEM;
+    if (err == ERR_TLS_SETUP) {
+        diag_error(c->d, n->at, path,
+                   "%s holds no certificate that can be read (PEM is a text "
+                   "with -----BEGIN CERTIFICATE-----)",
+                   diag_quote(resolved).text);
+    }
+    return err == 0 || err == ERR_NOTFOUND; /* it cannot be opened just now */
+}
+
 /* A file that will be written anew: into its folder, then over it. */
 static bool check_state(struct check *c, const struct node *n, const char *path,
                         const char *resolved)
 {
     struct stat st;
-    const char *slash = strrchr(resolved, '/');
-    char *folder = slash == NULL ? strdup(".")
-                   : slash == resolved
-                       ? strdup("/")
-                       : strndup(resolved, (size_t)(slash - resolved));
+    char *folder = check_folder_of(c, resolved);
 
     if (folder == NULL) {
-        c->d->is_out_of_memory = true;
         return false;
     }
     bool is_file = stat(resolved, &st) != 0 || S_ISREG(st.st_mode);
-    bool is_good = is_file && access(folder, W_OK | X_OK) == 0;
+    bool is_good = is_file && (check_is_to_come(c, n, path, folder) ||
+                               access(folder, W_OK | X_OK) == 0);
     if (!is_file) {
         diag_error(c->d, n->at, path, "%s is not a file",
                    diag_quote(resolved).text);
@@ -116,7 +161,8 @@ static bool check_kind(struct check *c, const struct key *key,
         report_missing(c, n, path, resolved, errno);
         return false;
     }
-    return true;
+    return strcmp(key->name, "ca_file") != 0 ||
+           check_certificates(c, n, path, resolved);
 }
 
 bool check_file(struct check *c, const struct key *key, const struct node *n,

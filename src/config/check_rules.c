@@ -178,6 +178,8 @@ static void check_idle_keys(struct check *c)
         {KEY_query_log_sample, KEY_query_log, "without query_log"},
         {KEY_query_log_addresses, KEY_query_log, "without query_log"},
         {KEY_query_log_names, KEY_query_log, "without query_log"},
+        {KEY_dnstap_identity, KEY_dnstap, "without dnstap"},
+        {KEY_dnstap_addresses, KEY_dnstap, "without dnstap"},
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -311,4 +313,5 @@ void check_rules(struct check *c)
     check_cache(c);
     check_targets(c);
     check_where(c);
+    check_user_files(c);
 }

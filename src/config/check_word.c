@@ -1,8 +1,11 @@
 /*
  * Values that are a word or a path: the control socket, the query log, the
- * user. What they name is made or looked up at start, not here.
+ * user. What they name is made at the start, not here.
  */
 #include "config/check.h"
+
+#include "base/err.h"
+#include "config/user.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,10 +26,8 @@ static bool is_one_of(const char *text, const char *const *words)
     return false;
 }
 
-/* A word for "on" where a place is needed, or one for "off" that is not the
- * one. Reported, then true. */
-static bool is_switch_word(struct check *c, const struct node *n,
-                           const char *path, const char *what)
+bool check_is_switch(struct check *c, const struct node *n, const char *path,
+                     const char *what)
 {
     static const char *const offs[] = {"no", "none",     "false", "never",
                                        "0",  "disabled", NULL};
@@ -47,8 +48,8 @@ static bool is_switch_word(struct check *c, const struct node *n,
     return false;
 }
 
-static bool check_socket(struct check *c, const struct node *n,
-                         const char *path, const char *resolved)
+bool check_socket(struct check *c, const struct node *n, const char *path,
+                  const char *resolved)
 {
     struct stat st;
     const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
@@ -72,13 +73,9 @@ static bool check_log(struct check *c, const struct node *n, const char *path,
                       const char *resolved)
 {
     struct stat st;
-    const char *slash = strrchr(resolved, '/');
-    char *folder = slash == NULL || slash == resolved
-                       ? strdup(slash == NULL ? "." : "/")
-                       : strndup(resolved, (size_t)(slash - resolved));
+    char *folder = check_folder_of(c, resolved);
 
     if (folder == NULL) {
-        c->d->is_out_of_memory = true;
         return false;
     }
     bool is_there = stat(resolved, &st) == 0;
@@ -87,7 +84,8 @@ static bool check_log(struct check *c, const struct node *n, const char *path,
     if (!is_good) {
         diag_error(c->d, n->at, path, "%s is a directory; a file is needed",
                    diag_quote(resolved).text);
-    } else if (access(asked, is_there ? W_OK : W_OK | X_OK) != 0) {
+    } else if (!check_is_to_come(c, n, path, folder) &&
+               access(asked, is_there ? W_OK : W_OK | X_OK) != 0) {
         diag_error(c->d, n->at, path, "%s: %s", diag_quote(asked).text,
                    strerror(errno));
         is_good = false;
@@ -96,8 +94,24 @@ static bool check_log(struct check *c, const struct node *n, const char *path,
     return is_good;
 }
 
-/* A name of useradd's kind, or a number; whether there is such a user shows at
- * start. */
+/* A user of this machine. */
+static bool check_existence(struct check *c, const struct node *n,
+                            const char *path)
+{
+    struct config_user unused;
+    int err = config_user_find(n->text, &unused);
+
+    if (err == ERR_NOTFOUND) {
+        diag_error(c->d, n->at, path, "there is no user '%s' on this machine",
+                   n->text);
+    } else if (err == ERR_INVAL) {
+        diag_error(c->d, n->at, path, "%s is not a number that a user can have",
+                   n->text);
+    }
+    return err == 0 || err == ERR_IO; /* shows at the start */
+}
+
+/* A name of useradd's kind, or a number. */
 static bool check_user(struct check *c, const struct node *n, const char *path)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
@@ -116,7 +130,7 @@ static bool check_user(struct check *c, const struct node *n, const char *path)
                    quote.text);
         return false;
     }
-    return true;
+    return check_existence(c, n, path);
 }
 
 static bool check_place(struct check *c, const struct key *key,
@@ -124,9 +138,9 @@ static bool check_place(struct check *c, const struct key *key,
 {
     bool is_socket = key->kind == KEY_KIND_SOCKET;
 
-    if (is_switch_word(c, n, path,
-                       is_socket ? "off or a unix socket's path"
-                                 : "off, stderr or a file")) {
+    if (check_is_switch(c, n, path,
+                        is_socket ? "off or a unix socket's path"
+                                  : "off, stderr or a file")) {
         return false;
     }
     if (!is_socket && strcasecmp(n->text, "stdout") == 0) {

@@ -74,6 +74,16 @@ static int load_source(struct source *source, char *const *environment,
     return err;
 }
 
+/* Without a file: was a variable meant to take its place? */
+static int look_at_environment(char *const *environment, struct diag *d)
+{
+    struct tree tree = {.root = NULL};
+    int err = environ_apply(environment, &tree, d);
+
+    tree_finish(&tree);
+    return err != 0 ? err : ERR_CONFIG;
+}
+
 /* Hand everything to the caller; err is what reading the source came to. */
 static int load(struct source *source, int err, char *const *environment,
                 struct config **out, struct diag *d,
@@ -83,6 +93,8 @@ static int load(struct source *source, int err, char *const *environment,
 
     if (err == 0) {
         err = load_source(source, environment, &c, d);
+    } else if (err == ERR_CONFIG) {
+        err = look_at_environment(environment, d);
     }
     source_finish(source);
     int export_err = diag_export(d, diagnostics);

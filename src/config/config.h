@@ -12,6 +12,7 @@
 #include "base/addr.h"
 #include "base/attr.h"
 #include "base/log.h"
+#include "config/tap.h"
 #include "policy/access.h"
 #include "policy/policy.h"
 #include "tls/client.h"
@@ -81,7 +82,7 @@ enum config_sandbox {
     CONFIG_SANDBOX_KILL, /* what is not allowed ends the process */
 };
 
-/* Of clients' addresses in the query log. */
+/* Of clients' addresses in the query log and in dnstap. */
 enum config_show_address {
     CONFIG_ADDRESS_NONE,
     CONFIG_ADDRESS_SHORT, /* /24 and /48 */
@@ -175,11 +176,17 @@ struct config {
     unsigned query_log_sample; /* one of so many queries, 1 */
     enum config_show_address query_log_addresses;
     bool query_log_names; /* default on: whoever turns it on wants them */
+
+    char *dnstap;          /* where its messages go, as text; NULL: off */
+    struct config_tap tap; /* the same, read; its path is in dnstap */
+    char *dnstap_identity; /* who they come from; NULL: they do not say */
+    enum config_show_address dnstap_addresses;
 };
 
 /* What was wrong with a file: every error found, in the order of the lines. */
 struct config_diagnostics {
-    char **lines; /* "file:line:column: key.path: what; did you mean x?" */
+    char **lines;     /* "file:line:column: key.path: what; did you mean x?" */
+    bool *is_warning; /* of each line; owned */
     size_t count;
     size_t errors; /* of these, the rest are warnings */
 };

@@ -202,8 +202,9 @@ int diag_export(struct diag *d, struct config_diagnostics *out)
 
     *out = (struct config_diagnostics){.count = 0};
     made.lines = calloc(d->count + 1, sizeof(*made.lines));
-    if (made.lines == NULL || d->is_out_of_memory) {
-        free(made.lines);
+    made.is_warning = calloc(d->count + 1, sizeof(*made.is_warning));
+    if (made.lines == NULL || made.is_warning == NULL || d->is_out_of_memory) {
+        config_diagnostics_finish(&made);
         return ERR_NOMEM;
     }
     if (d->count > 0) {
@@ -217,6 +218,7 @@ int diag_export(struct diag *d, struct config_diagnostics *out)
             config_diagnostics_finish(&made);
             return ERR_NOMEM;
         }
+        made.is_warning[made.count] = i < d->count && !d->items[i].is_error;
         made.lines[made.count++] = line;
     }
     *out = made;
@@ -232,6 +234,7 @@ void config_diagnostics_finish(struct config_diagnostics *d)
         free(d->lines[i]);
     }
     free(d->lines);
+    free(d->is_warning);
     *d = (struct config_diagnostics){.count = 0};
 }
 

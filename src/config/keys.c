@@ -41,7 +41,7 @@ const cyaml_strval_t keys_ecs[] = {
     {"zero", true},
 };
 
-const cyaml_strval_t keys_query_log_addresses[] = {
+const cyaml_strval_t keys_show_addresses[] = {
     {"none", CONFIG_ADDRESS_NONE},
     {"short", CONFIG_ADDRESS_SHORT},
     {"full", CONFIG_ADDRESS_FULL},
@@ -153,6 +153,7 @@ static const char *kind_text(enum key_kind kind)
         [KEY_KIND_FILE] = "file",       [KEY_KIND_FOLDER] = "folder",
         [KEY_KIND_STATE] = "state",     [KEY_KIND_SOCKET] = "socket",
         [KEY_KIND_LOG] = "log",         [KEY_KIND_USER] = "user",
+        [KEY_KIND_TAP] = "receiver",    [KEY_KIND_TEXT] = "text",
         [KEY_KIND_LIST] = "list",       [KEY_KIND_MAP] = "mapping",
         [KEY_KIND_ADDRESS] = "address", [KEY_KIND_NAME] = "name",
     };

@@ -139,8 +139,11 @@ enum {
     NUMBER(query_log_sample, query_log_sample, COUNT, "1", NULL, \
            1, 1000000) \
     CHOICE(query_log_addresses, query_log_addresses, "short", \
-           keys_query_log_addresses) \
-    SWITCH(query_log_names, query_log_names, "on")
+           keys_show_addresses) \
+    SWITCH(query_log_names, query_log_names, "on") \
+    PATH(dnstap, dnstap, TAP, "off") \
+    PATH(dnstap_identity, dnstap_identity, TEXT, NULL) \
+    CHOICE(dnstap_addresses, dnstap_addresses, "short", keys_show_addresses)
 /* clang-format on */
 
 /* Place of a key in keys_table: KEY_query_timeout, … */
@@ -168,6 +171,8 @@ enum key_kind {
     KEY_KIND_SOCKET, /* "off", or where the program makes a unix socket */
     KEY_KIND_LOG,  /* "off", "stderr", or a file that the program appends to */
     KEY_KIND_USER, /* a name or a number */
+    KEY_KIND_TAP,  /* "off", or where dnstap messages go (config/tap.h) */
+    KEY_KIND_TEXT, /* any, of one line */
     KEY_KIND_LIST,
     /* Those that have a checker of their own. */
     KEY_KIND_ADDRESS,
@@ -191,7 +196,7 @@ extern const cyaml_strval_t keys_log_formats[2];
 extern const cyaml_strval_t keys_deny_answers[2];
 extern const cyaml_strval_t keys_ecs[2];
 extern const cyaml_strval_t keys_sandbox[3];
-extern const cyaml_strval_t keys_query_log_addresses[3];
+extern const cyaml_strval_t keys_show_addresses[3];
 
 extern const struct key keys_table[KEYS_TOTAL];
 

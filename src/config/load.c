@@ -330,6 +330,9 @@ static int take_all(struct raw *raw, struct config *c)
     if (err == 0) {
         err = take_servers(raw->servers, raw->servers_count, &c->pool);
     }
+    if (err == 0 && c->dnstap != NULL) {
+        err = config_tap_parse(c->dnstap, &c->tap);
+    }
     return err != 0 ? err : take_zones(raw, c);
 }
 
@@ -376,5 +379,7 @@ int load_normal(const char *text, size_t len, struct config **out,
     }
     int err = take(data, out);
     cyaml_free(&cyaml_config, &raw_schema, data, 0);
-    return err == ERR_CONFIG ? fail(d, "an address, a range or a pin") : err;
+    return err == ERR_CONFIG || err == ERR_INVAL
+               ? fail(d, "an address, a range or a pin")
+               : err;
 }

@@ -140,6 +140,8 @@ static void write_value(FILE *out, const struct key *key,
     case KEY_KIND_SOCKET:
     case KEY_KIND_LOG:
     case KEY_KIND_USER:
+    case KEY_KIND_TAP:
+    case KEY_KIND_TEXT:
         if (v->path != NULL) {
             write_pair(out, "", key->name, v->path);
         }

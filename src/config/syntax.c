@@ -34,10 +34,6 @@ static const struct rule {
      "a list begins on the line after its key: put '- ' there"},
     {"found a tab character", NULL, PLACE_PROBLEM,
      "tab in the indentation; YAML indents with spaces only"},
-    {"did not find expected alphabetic", "while scanning an alias",
-     PLACE_CONTEXT,
-     "'*' begins a YAML alias; for all addresses of this machine write "
-     "0.0.0.0 and \"::\""},
     {"did not find expected alphabetic", "while scanning an anchor",
      PLACE_CONTEXT, "'&' begins a YAML anchor; put the value in quotes"},
     {"did not find expected comment or line break",
@@ -138,6 +134,53 @@ static void explain_character(const struct source *s, struct mark at,
     }
 }
 
+/* Octets of the word at p, at most as many as a message shows. */
+static int word_len(const char *p)
+{
+    size_t len = strcspn(p, " ,\"'[]{}\t\r\n");
+
+    return len > 80 ? 80 : (int)len;
+}
+
+/* "*" for all addresses, "*.example" for all below a name. */
+static void explain_star(const yaml_parser_t *parser, const struct source *s,
+                         struct diag *d)
+{
+    struct mark at = mark_of(s, parser->context_mark);
+    const char *text = text_at(s, at);
+
+    if (has_prefix(text, "*.") && word_len(text) > 2) {
+        diag_error(d, at, NULL,
+                   "'*' begins a YAML alias; write %.*s: a name stands for all "
+                   "below it too",
+                   word_len(text) - 2, text + 2);
+    } else {
+        diag_error(d, at, NULL,
+                   "'*' begins a YAML alias; for all addresses of this machine "
+                   "write 0.0.0.0 and \"::\"");
+    }
+}
+
+/* Inside brackets a word cannot begin with ':'. */
+static bool explain_colon(const yaml_parser_t *parser, const struct source *s,
+                          struct mark at, struct diag *d)
+{
+    const char *text = text_at(s, at);
+
+    int len = word_len(text);
+
+    if (*text != ':' || len < 2 ||
+        !has_prefix(parser->problem, "did not find expected node content")) {
+        return false;
+    }
+    len -= len > 2 && text[len - 1] == ':'; /* of a key */
+    diag_error(d, at, NULL,
+               "a word that begins with ':' needs quotes in YAML; did you mean "
+               "\"%.*s\"?",
+               len, text);
+    return true;
+}
+
 /* A line that fits none of the open levels, or text behind a value. */
 static void explain_misfit(const yaml_parser_t *parser, const struct source *s,
                            struct mark at, struct diag *d)
@@ -202,8 +245,12 @@ void syntax_explain(const yaml_parser_t *parser, const struct source *s,
         diag_error(d, (struct mark){1, 1, s->variable}, NULL,
                    "cannot be read as YAML%s%s", problem == NULL ? "" : ": ",
                    problem == NULL ? "" : problem);
-    } else if (explain_brackets(s, at, d) || explain_end(parser, s, at, d)) {
+    } else if (explain_brackets(s, at, d) || explain_end(parser, s, at, d) ||
+               explain_colon(parser, s, at, d)) {
         return;
+    } else if (has_prefix(problem, "did not find expected alphabetic") &&
+               has_prefix(parser->context, "while scanning an alias")) {
+        explain_star(parser, s, d);
     } else if (has_prefix(problem, "found character that cannot start")) {
         explain_character(s, at, d);
     } else if (has_prefix(problem, "did not find expected key") ||

@@ -8,6 +8,7 @@
 #include "config/tree.h"
 
 #include "base/err.h"
+#include "config/flow.h"
 #include "config/syntax.h"
 
 #include <assert.h>
@@ -16,11 +17,13 @@
 #include <yaml.h>
 
 /* What one event asks of the loop. Errors (negative) end it too. */
-enum step { STEP_MORE, STEP_END, STEP_CUT };
+enum step { STEP_MORE, STEP_END, STEP_CUT, STEP_AGAIN };
 
 struct builder {
     struct tree *tree;
     struct diag *d;
+    const struct source *source;
+    struct flow *flow; /* what libyaml reads in place of the source */
     struct node *open[TREE_DEPTH_MAX];
     struct node *key[TREE_DEPTH_MAX]; /* of the pair begun at that depth */
     size_t depth;
@@ -115,6 +118,9 @@ static int on_scalar(struct builder *b, const yaml_event_t *e)
     if (n->text == NULL) {
         return ERR_NOMEM;
     }
+    if (!n->is_quoted) {
+        flow_restore(b->flow, b->source, n->at, n->text);
+    }
     place(b, n);
     return STEP_MORE;
 }
@@ -180,70 +186,110 @@ static int on_event(struct builder *b, const yaml_event_t *e)
     }
 }
 
-static int next(struct builder *b, yaml_parser_t *parser,
-                const struct source *s)
+static int on_fault(struct builder *b, const yaml_parser_t *parser)
+{
+    if (parser->error == YAML_MEMORY_ERROR) {
+        return ERR_NOMEM;
+    }
+    int err = flow_mend(b->flow, b->source, parser);
+    if (err != ERR_NOTFOUND) {
+        return err == 0 ? STEP_AGAIN : err;
+    }
+    syntax_explain(parser, b->source, b->d);
+    return STEP_CUT;
+}
+
+static int next(struct builder *b, yaml_parser_t *parser)
 {
     yaml_event_t e;
 
     if (yaml_parser_parse(parser, &e) == 0) {
-        if (parser->error == YAML_MEMORY_ERROR) {
-            return ERR_NOMEM;
-        }
-        syntax_explain(parser, s, b->d);
-        return STEP_CUT;
+        return on_fault(b, parser);
     }
     int step = on_event(b, &e);
     yaml_event_delete(&e);
     return step;
 }
 
-/* The pair that was open where the text broke is not to be believed; the last
- * one is that, unless a key after it was read. */
-static void drop_last_pair(const struct builder *b)
+static void drop_last_child(struct node *parent)
 {
-    struct node *root = b->tree->root;
-    bool has_later_key = b->depth == 1 && b->key[0] != NULL;
-
-    if (root == NULL || root->kind != NODE_MAP || root->first == NULL ||
-        has_later_key) {
-        return;
-    }
     struct node *before = NULL;
-    for (struct node *n = root->first; n != root->last; n = n->next) {
+
+    for (struct node *n = parent->first; n != parent->last; n = n->next) {
         before = n;
     }
-    root->last = before;
+    parent->last = before;
     if (before == NULL) {
-        root->first = NULL;
+        parent->first = NULL;
     } else {
         before->next = NULL;
     }
 }
 
-int tree_parse(const struct source *s, struct tree *out, struct diag *d)
+/* What was open where the text broke is not to be believed: of a list or a
+ * mapping behind a key at the top its last entry, else the last pair. A key
+ * that was read after it shows that it had ended. */
+static void drop_open(const struct builder *b)
+{
+    for (size_t i = b->depth < 2 ? b->depth : 2; i > 0; i--) {
+        struct node *n = b->open[i - 1];
+        bool has_later_key = b->depth == i && b->key[i - 1] != NULL;
+
+        if (n->first != NULL && !has_later_key) {
+            drop_last_child(n);
+        }
+        if (n->first != NULL) {
+            return;
+        }
+    }
+}
+
+/* The whole text, or to where it breaks. There is no tree after an error, or
+ * when it is to be done again. */
+static int parse_once(struct builder *b)
 {
     yaml_parser_t parser;
-    struct builder b = {.tree = out, .d = d, .variable = s->variable};
+    const char *text = b->flow->text == NULL ? b->source->text : b->flow->text;
     int step = STEP_MORE;
 
-    *out = (struct tree){.root = NULL};
     if (yaml_parser_initialize(&parser) == 0) {
         return ERR_NOMEM;
     }
-    yaml_parser_set_input_string(&parser, (const unsigned char *)s->text,
-                                 s->len);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text,
+                                 b->source->len);
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     while (step == STEP_MORE) {
-        step = next(&b, &parser, s);
+        step = next(b, &parser);
     }
     yaml_parser_delete(&parser);
+    if (step < 0 || step == STEP_AGAIN) {
+        tree_finish(b->tree);
+    }
+    return step;
+}
+
+int tree_parse(const struct source *s, struct tree *out, struct diag *d)
+{
+    struct flow flow = {.text = NULL};
+    struct builder b = {.d = d, .source = s};
+    int step = STEP_AGAIN;
+
+    while (step == STEP_AGAIN) {
+        *out = (struct tree){.root = NULL};
+        b = (struct builder){.tree = out,
+                             .d = d,
+                             .source = s,
+                             .flow = &flow,
+                             .variable = s->variable};
+        step = parse_once(&b);
+    }
+    flow_finish(&flow);
     if (step < 0) {
-        tree_finish(out);
         return step;
     }
     out->is_cut = step == STEP_CUT;
     if (out->is_cut) {
-        drop_last_pair(&b);
+        drop_open(&b);
     }
     return 0;
 }

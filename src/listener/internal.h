@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/slab.h"
+#include "dnstap/dnstap.h"
 #include "listener/guard.h"
 #include "listener/listener.h"
 #include "listener/peers.h"
@@ -39,6 +40,7 @@ struct listener_socket {
 struct listener_query {
     struct resolver_query query;
     struct list node;
+    uint64_t came_us; /* since 1970, where there is a tap; else 0 */
     union {
         struct {
             struct listener_socket *socket;
@@ -65,6 +67,7 @@ struct tcp_client {
     struct net_timer timer; /* runs while it is idle or does not read */
     struct peer_key peer;
     struct addr addr;
+    struct addr local; /* where it came to; family 0: not asked for yet */
 };
 
 enum {
@@ -77,6 +80,7 @@ struct listener {
     const struct config *config;
     struct resolver *resolver;
     struct query_log *query_log; /* NULL: off */
+    struct dnstap_queue *tap;    /* NULL: no dnstap */
     struct guard *guard;
     struct guard_stats guard_before; /* of those that were replaced */
     uint8_t guard_key[16];
@@ -190,5 +194,18 @@ void tcp_update_accepting(struct listener *l);
 
 /* Pause sockets that were opened while accepting is paused. */
 void tcp_pause_accepting(struct listener *l);
+
+/* ---- tap.c: where there is a tap ---- */
+
+/* Returns came_us (see struct listener_query). */
+uint64_t tap_udp_query(const struct listener_socket *s,
+                       const struct net_udp_datagram *d);
+uint64_t tap_tcp_query(struct tcp_client *c, struct span query);
+
+/* An answer as it will be sent. */
+void tap_udp_answer(const struct listener_socket *s,
+                    const struct net_udp_path *path, uint64_t came_us,
+                    struct span answer);
+void tap_tcp_answer(struct tcp_client *c, uint64_t came_us, struct span answer);
 
 #endif

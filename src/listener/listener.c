@@ -321,8 +321,8 @@ int listener_reconfigure(struct listener *l, const struct config *config,
     guard_stats_add(&l->guard_before, guard_stats(l->guard));
     guard_destroy(l->guard);
     l->guard = guard;
-    query_log_close(l->query_log); /* another one, or the file was moved */
-    l->query_log = query_log_open(l->loop, config);
+    /* Another one, or the file was moved. */
+    l->query_log = query_log_renew(l->query_log, l->loop, config);
     l->socket_count = config->listen_count;
     l->config = config;
     l->queries.max = config->max_queries;
@@ -337,6 +337,11 @@ int listener_reconfigure(struct listener *l, const struct config *config,
     tcp_pause_accepting(l); /* sockets that are new accept */
     tcp_update_accepting(l);
     return 0;
+}
+
+void listener_tap(struct listener *l, struct dnstap_queue *tap)
+{
+    l->tap = tap;
 }
 
 /* ---- draining and closing ---- */

@@ -25,6 +25,7 @@
 
 #include "base/attr.h"
 #include "config/config.h"
+#include "dnstap/dnstap.h"
 #include "listener/guard.h"
 #include "net/loop.h"
 #include "resolver/resolver.h"
@@ -66,6 +67,9 @@ void listener_drain(struct listener *l, listener_drained_fn *drained,
 MUST_USE int listener_reconfigure(struct listener *l,
                                   const struct config *config, bool is_shared,
                                   char *why, size_t why_len);
+
+/* Copies of what clients ask and get go there from now on; NULL: nowhere. */
+void listener_tap(struct listener *l, struct dnstap_queue *tap);
 
 /* Close everything at once; pending queries are cancelled. Accepts NULL. */
 void listener_destroy(struct listener *l);

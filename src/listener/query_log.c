@@ -48,67 +48,6 @@ struct query_log {
     char text[BUFFER_LEN];
 };
 
-/* ---- opening ---- */
-
-/* Standard error anew, so that it can be written without waiting while the
- * program's own log still waits. A socket has a flag for that instead. */
-static int open_stderr(bool *is_socket)
-{
-    struct stat st;
-    int fd = -1;
-
-    *is_socket = fstat(STDERR_FILENO, &st) == 0 && S_ISSOCK(st.st_mode);
-    if (!*is_socket) {
-        fd = open("/proc/self/fd/2",
-                  O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    }
-    return fd >= 0 ? fd : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-}
-
-static int open_sink(const char *name, bool *is_socket)
-{
-    *is_socket = false;
-    if (strcmp(name, "stderr") == 0) {
-        return open_stderr(is_socket);
-    }
-    return open(
-        name, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
-        S_IRUSR | S_IWUSR | S_IRGRP);
-}
-
-static void on_timer(struct net_timer *t);
-
-struct query_log *query_log_open(struct net_loop *loop,
-                                 const struct config *config)
-{
-    struct query_log *log;
-    bool is_socket;
-
-    if (config->query_log == NULL) {
-        return NULL;
-    }
-    int fd = open_sink(config->query_log, &is_socket);
-    if (fd < 0) {
-        log_warning_limited("query log %s: %s; going on without",
-                            config->query_log, strerror(errno));
-        return NULL;
-    }
-    log = calloc(1, sizeof(*log));
-    if (log == NULL) {
-        (void)close(fd);
-        return NULL;
-    }
-    log->loop = loop;
-    log->fd = fd;
-    log->is_socket = is_socket;
-    log->is_json = config->log_format == LOG_JSON;
-    log->has_names = config->query_log_names;
-    log->addresses = config->query_log_addresses;
-    log->sample = config->query_log_sample;
-    net_timer_init(&log->timer, loop, on_timer);
-    return log;
-}
-
 /* ---- writing ---- */
 
 static void tell_lost(struct query_log *log)
@@ -162,19 +101,119 @@ static void on_timer(struct net_timer *t)
     }
 }
 
-void query_log_close(struct query_log *log)
+/* Write what there is, and close it. */
+static void finish_file(struct query_log *log)
 {
-    if (log == NULL) {
-        return;
-    }
     net_timer_stop(&log->timer);
     if (log->len > 0) {
         write_out(log);
         log->lost += count_lines(log->text, log->len);
+        log->len = 0;
     }
     tell_lost(log);
-    (void)close(log->fd);
-    free(log);
+    if (log->fd >= 0) {
+        (void)close(log->fd);
+    }
+}
+
+void query_log_close(struct query_log *log)
+{
+    if (log != NULL) {
+        finish_file(log);
+        free(log);
+    }
+}
+
+/* ---- opening ---- */
+
+/* Standard error anew, so that it can be written without waiting while the
+ * program's own log still waits. A socket has a flag for that instead; a file
+ * never waits, and has one end only for those that share it. */
+static int open_stderr(bool *is_socket)
+{
+    struct stat st;
+    int fd = -1;
+    bool is_known = fstat(STDERR_FILENO, &st) == 0;
+
+    *is_socket = is_known && S_ISSOCK(st.st_mode);
+    if (!*is_socket && !(is_known && S_ISREG(st.st_mode))) {
+        fd = open("/proc/self/fd/2",
+                  O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    }
+    return fd >= 0 ? fd : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+}
+
+static int open_sink(const char *name, bool *is_socket)
+{
+    *is_socket = false;
+    if (strcmp(name, "stderr") == 0) {
+        return open_stderr(is_socket);
+    }
+    return open(
+        name, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+        S_IRUSR | S_IWUSR | S_IRGRP);
+}
+
+static struct query_log *log_new(struct net_loop *loop)
+{
+    struct query_log *log = calloc(1, sizeof(*log));
+
+    if (log != NULL) {
+        log->loop = loop;
+        log->fd = -1;
+        net_timer_init(&log->timer, loop, on_timer);
+    }
+    return log;
+}
+
+static void configure(struct query_log *log, const struct config *config)
+{
+    log->is_json = config->log_format == LOG_JSON;
+    log->has_names = config->query_log_names;
+    log->addresses = config->query_log_addresses;
+    log->sample = config->query_log_sample;
+}
+
+/* The file of config, in place of the one that log may have. Returns whether
+ * log has one now. */
+static bool open_file(struct query_log *log, const struct config *config)
+{
+    bool is_socket;
+    int fd = open_sink(config->query_log, &is_socket);
+
+    if (fd < 0) {
+        log_warning_limited(
+            "query log %s: %s; going on %s", config->query_log, strerror(errno),
+            log->fd < 0 ? "without" : "with the file that is open");
+        return log->fd >= 0;
+    }
+    finish_file(log);
+    log->fd = fd;
+    log->is_socket = is_socket;
+    return true;
+}
+
+struct query_log *query_log_renew(struct query_log *before,
+                                  struct net_loop *loop,
+                                  const struct config *config)
+{
+    if (config->query_log == NULL) {
+        query_log_close(before);
+        return NULL;
+    }
+    struct query_log *log = before != NULL ? before : log_new(loop);
+    if (log == NULL || !open_file(log, config)) {
+        free(log);
+        return NULL;
+    }
+    configure(log, config);
+    return log;
+}
+
+struct query_log *query_log_open(struct net_loop *loop,
+                                 const struct config *config)
+{
+    return query_log_renew(NULL, loop, config);
 }
 
 /* ---- a line ---- */
@@ -223,14 +262,12 @@ static const char *client_text(const struct query_log *log,
                                char text[ADDR_TEXT_MAX])
 {
     struct addr shown = *client;
-    size_t keep = client->family == 4 ? 3 : 6;
 
     if (log->addresses == CONFIG_ADDRESS_NONE) {
         return "-";
     }
     if (log->addresses == CONFIG_ADDRESS_SHORT) {
-        memset(shown.ip + keep, 0, sizeof(shown.ip) - keep);
-        shown.scope_id = 0;
+        addr_shorten(&shown);
     }
     return addr_ip_text(&shown, text);
 }

@@ -31,6 +31,12 @@ struct query_log;
 struct query_log *query_log_open(struct net_loop *loop,
                                  const struct config *config);
 
+/* The same in place of before (taken; NULL: there was none), which is closed.
+ * If the file cannot be opened (logged), lines go on into the one before. */
+struct query_log *query_log_renew(struct query_log *before,
+                                  struct net_loop *loop,
+                                  const struct config *config);
+
 /* Writes what it has. Accepts NULL. */
 void query_log_close(struct query_log *log);
 

@@ -125,12 +125,17 @@ static uint8_t *reserve(struct tcp_client *c, size_t max)
     return frame == NULL ? NULL : frame + DNS_FRAME_HEAD;
 }
 
-/* The len octets written there are an answer. */
-static void commit(struct tcp_client *c, uint8_t *answer, size_t len)
+/* The len octets written there are an answer. came_us: see struct
+ * listener_query. */
+static void commit(struct tcp_client *c, uint64_t came_us, uint8_t *answer,
+                   size_t len)
 {
     dns_put16(answer - DNS_FRAME_HEAD, (unsigned)len);
     buf_commit(&c->out, DNS_FRAME_HEAD + len);
     c->listener->stats.tcp_answers++;
+    if (c->listener->tap != NULL) {
+        tap_tcp_answer(c, came_us, span_of(answer, len));
+    }
 }
 
 static void on_answer(struct resolver_query *query)
@@ -144,7 +149,7 @@ static void on_answer(struct resolver_query *query)
     if (out != NULL) {
         size_t len = resolver_write(query, out, max);
         listener_note_answer(c->listener, query, out, len);
-        commit(c, out, len);
+        commit(c, q->came_us, out, len);
     }
     list_remove(&q->node);
     slab_give(&c->listener->queries, q);
@@ -153,20 +158,20 @@ static void on_answer(struct resolver_query *query)
 }
 
 /* An answer that is in the listener's scratch already. */
-static void answer_at_once(struct tcp_client *c, size_t len)
+static void answer_at_once(struct tcp_client *c, uint64_t came_us, size_t len)
 {
     uint8_t *out = reserve(c, len);
 
     if (out != NULL) {
         memcpy(out, c->listener->scratch, len);
-        commit(c, out, len);
+        commit(c, came_us, out, len);
     }
     touch(c);
 }
 
 /* ---- queries in ---- */
 
-static void refuse(struct tcp_client *c, struct span msg)
+static void refuse(struct tcp_client *c, uint64_t came_us, struct span msg)
 {
     struct listener *l = c->listener;
     size_t len = resolver_refuse(l->resolver, msg, true, LISTENER_FULL_TEXT,
@@ -175,12 +180,12 @@ static void refuse(struct tcp_client *c, struct span msg)
     l->stats.over_max_queries++;
     listener_note_refusal(l, &c->addr, true, l->scratch, len);
     if (len > 0) {
-        answer_at_once(c, len);
+        answer_at_once(c, came_us, len);
     }
 }
 
 /* May its client ask now? If not, it is told so. */
-static bool is_admitted(struct tcp_client *c, struct span msg)
+static bool is_admitted(struct tcp_client *c, uint64_t came_us, struct span msg)
 {
     struct listener *l = c->listener;
     enum guard_verdict v =
@@ -191,7 +196,7 @@ static bool is_admitted(struct tcp_client *c, struct span msg)
                                          DNS_MESSAGE_MAX);
         listener_note_refusal(l, &c->addr, true, l->scratch, len);
         if (len > 0) {
-            answer_at_once(c, len);
+            answer_at_once(c, came_us, len);
         }
     }
     return v == GUARD_ADMIT;
@@ -201,17 +206,22 @@ static void take_query(struct tcp_client *c, struct span msg)
 {
     struct listener *l = c->listener;
     struct listener_query *q;
+    uint64_t came_us = 0;
     size_t len;
 
     l->stats.tcp_queries++;
-    if (!is_admitted(c, msg)) {
+    if (l->tap != NULL) {
+        came_us = tap_tcp_query(c, msg);
+    }
+    if (!is_admitted(c, came_us, msg)) {
         return;
     }
     q = slab_take(&l->queries);
     if (q == NULL) {
-        refuse(c, msg);
+        refuse(c, came_us, msg);
         return;
     }
+    q->came_us = came_us;
     q->query.on_answer = on_answer;
     q->query.is_tcp = true;
     q->query.trace = NULL;
@@ -226,7 +236,7 @@ static void take_query(struct tcp_client *c, struct span msg)
         return;
     case RESOLVER_ANSWERED:
         listener_note_answer(l, &q->query, l->scratch, len);
-        answer_at_once(c, len);
+        answer_at_once(c, came_us, len);
         break;
     case RESOLVER_DROPPED:
         break;

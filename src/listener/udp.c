@@ -9,10 +9,11 @@
 
 #include <string.h>
 
-/* Send the len octets at out, where the socket reserved room for them. */
+/* Send the len octets at out, where the socket reserved room for them. came_us:
+ * see struct listener_query. */
 static void send_answer(struct listener_socket *s,
-                        const struct net_udp_path *path, bool is_proved,
-                        uint8_t *out, size_t len)
+                        const struct net_udp_path *path, uint64_t came_us,
+                        bool is_proved, uint8_t *out, size_t len)
 {
     struct listener *l = s->listener;
     struct listener_stats *stats = &l->stats;
@@ -29,6 +30,9 @@ static void send_answer(struct listener_socket *s,
     stats->udp_answers++;
     if ((dns_get16(out + 2) & DNS_FLAG_TC) != 0) {
         stats->udp_truncated++;
+    }
+    if (l->tap != NULL) {
+        tap_udp_answer(s, path, came_us, span_of(out, len));
     }
     net_udp_commit(s->udp, path, len);
 }
@@ -49,7 +53,7 @@ static void on_answer(struct resolver_query *query)
     size_t len = resolver_write(query, out, NET_UDP_SEND_MAX);
 
     listener_note_answer(l, query, out, len);
-    send_answer(s, &q->udp.path, query->is_proved, out, len);
+    send_answer(s, &q->udp.path, q->came_us, query->is_proved, out, len);
     list_remove(&q->node);
     slab_give(&l->queries, q);
     s->pending--;
@@ -61,24 +65,24 @@ static void on_answer(struct resolver_query *query)
     }
 }
 
-static void refuse(struct listener_socket *s, struct span data,
-                   const struct net_udp_path *path, const struct addr *client)
+static void refuse(struct listener_socket *s, const struct net_udp_datagram *d,
+                   uint64_t came_us, const struct addr *client)
 {
     struct listener *l = s->listener;
     uint8_t *out = net_udp_reserve(s->udp);
-    size_t len = resolver_refuse(l->resolver, data, false, LISTENER_FULL_TEXT,
-                                 out, NET_UDP_SEND_MAX);
+    size_t len = resolver_refuse(l->resolver, d->data, false,
+                                 LISTENER_FULL_TEXT, out, NET_UDP_SEND_MAX);
 
     l->stats.over_max_queries++;
     listener_note_refusal(l, client, false, out, len);
     if (len > 0) {
-        send_answer(s, path, false, out, len);
+        send_answer(s, d->path, came_us, false, out, len);
     }
 }
 
 /* May client ask now? If not, it is told so, or nothing. */
 static bool is_admitted(struct listener_socket *s,
-                        const struct net_udp_datagram *d,
+                        const struct net_udp_datagram *d, uint64_t came_us,
                         const struct addr *client)
 {
     struct listener *l = s->listener;
@@ -91,7 +95,7 @@ static bool is_admitted(struct listener_socket *s,
                                          NET_UDP_SEND_MAX);
         listener_note_refusal(l, client, false, out, len);
         if (len > 0) {
-            send_answer(s, d->path, false, out, len);
+            send_answer(s, d->path, came_us, false, out, len);
         }
     }
     return v == GUARD_ADMIT;
@@ -103,19 +107,24 @@ static void take(struct listener_socket *s, const struct net_udp_datagram *d,
     struct listener *l = s->listener;
     struct listener_query *q;
     struct addr client;
+    uint64_t came_us = 0;
     uint8_t *out;
     size_t len;
 
     l->stats.udp_queries++;
     net_udp_path_peer(d->path, &client);
-    if (!is_admitted(s, d, &client)) {
+    if (l->tap != NULL) {
+        came_us = tap_udp_query(s, d);
+    }
+    if (!is_admitted(s, d, came_us, &client)) {
         return;
     }
     q = slab_take(&l->queries);
     if (q == NULL) {
-        refuse(s, d->data, d->path, &client);
+        refuse(s, d, came_us, &client);
         return;
     }
+    q->came_us = came_us;
     q->query.on_answer = on_answer;
     q->query.is_tcp = false;
     q->query.trace = NULL;
@@ -133,7 +142,7 @@ static void take(struct listener_socket *s, const struct net_udp_datagram *d,
         return;
     case RESOLVER_ANSWERED:
         listener_note_answer(l, &q->query, out, len);
-        send_answer(s, d->path, q->query.is_proved, out, len);
+        send_answer(s, d->path, came_us, q->query.is_proved, out, len);
         break;
     case RESOLVER_DROPPED:
         break;

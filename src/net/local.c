@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,8 @@ struct net_local {
     void *arg;
     int fd;
     struct stat made; /* the socket, to know it again */
+    bool has_made_folder;
+    struct stat folder; /* then: the folder */
     bool is_closing;
     struct sockaddr_un addr;
 };
@@ -171,17 +174,29 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* ---- opening ---- */
 
-static int make_folder(const char *path)
+/* The folder that path is in; "" where it needs none. */
+static void folder_of(const char *path, char out[PATH_MAX])
 {
-    char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
 
-    if (slash == NULL || slash == path) {
+    (void)snprintf(out, PATH_MAX, "%.*s",
+                   slash == NULL ? 0 : (int)(slash - path), path);
+}
+
+static int make_folder(struct net_local *l, const char *path)
+{
+    char folder[PATH_MAX];
+
+    folder_of(path, folder);
+    if (folder[0] == '\0') {
         return 0;
     }
-    (void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
-    if (mkdir(folder, S_IRWXU) != 0 && errno != EEXIST) {
+    l->has_made_folder = mkdir(folder, S_IRWXU) == 0;
+    if (!l->has_made_folder && errno != EEXIST) {
         return local_error(errno, "mkdir");
+    }
+    if (l->has_made_folder && lstat(folder, &l->folder) != 0) {
+        return local_error(errno, "lstat");
     }
     return 0;
 }
@@ -238,7 +253,7 @@ static int open_socket(struct net_local *l, const char *path)
     int err = address_of(path, &l->addr);
 
     if (err == 0) {
-        err = make_folder(path);
+        err = make_folder(l, path);
     }
     if (err == 0) {
         err = clear_stale(&l->addr);
@@ -284,6 +299,39 @@ int net_local_open(struct net_loop *loop, const char *path,
     start_polling(l);
     *out = l;
     return 0;
+}
+
+/* Whoever may write the folder can put another file in the place of path at
+ * any moment, so it is opened, looked at, and no name is used any more. */
+static int give(const char *path, const struct stat *made, uid_t uid, gid_t gid)
+{
+    struct stat st;
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int err = 0;
+
+    if (fd < 0) {
+        return local_error(errno, "open");
+    }
+    if (fstat(fd, &st) != 0 || st.st_dev != made->st_dev ||
+        st.st_ino != made->st_ino) {
+        err = ERR_NOTFOUND;
+    } else if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) != 0) {
+        err = local_error(errno, "fchownat");
+    }
+    close(fd);
+    return err;
+}
+
+int net_local_give(struct net_local *l, unsigned uid, unsigned gid)
+{
+    char folder[PATH_MAX];
+    int err = give(l->addr.sun_path, &l->made, uid, gid);
+
+    if (err == 0 && l->has_made_folder) {
+        folder_of(l->addr.sun_path, folder);
+        err = give(folder, &l->folder, uid, gid);
+    }
+    return err;
 }
 
 static void on_closed(uv_handle_t *handle)

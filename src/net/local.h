@@ -27,6 +27,13 @@ MUST_USE int net_local_open(struct net_loop *l, const char *path,
                             net_local_accept_fn *fn, void *arg,
                             struct net_local **out);
 
+/*
+ * The socket, and its folder if it was made for it, become another user's;
+ * root alone may do that. Returns 0 | ERR_NET_ACCESS | ERR_NOTFOUND (it is not
+ * there any more) | ERR_NET_*.
+ */
+MUST_USE int net_local_give(struct net_local *l, unsigned uid, unsigned gid);
+
 /* Accepts NULL. No callback afterwards; the socket is removed, unless it is
  * another one by now. Frees itself. */
 void net_local_close(struct net_local *l);

@@ -271,6 +271,15 @@ uint64_t net_wall_ms(const struct net_loop *l)
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+uint64_t net_wall_us(const struct net_loop *l)
+{
+    struct timespec ts;
+
+    (void)l;
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 uint64_t net_now_us(const struct net_loop *l)
 {
     struct timespec t;

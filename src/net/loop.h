@@ -55,6 +55,9 @@ uint64_t net_wall_s(const struct net_loop *l);
 /* The same in milliseconds. */
 uint64_t net_wall_ms(const struct net_loop *l);
 
+/* The same in microseconds. */
+uint64_t net_wall_us(const struct net_loop *l);
+
 /* Fill out with octets that an attacker cannot guess. */
 void net_random(struct net_loop *l, void *out, size_t len);
 

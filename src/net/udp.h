@@ -36,6 +36,10 @@ struct net_udp_path {
 /* The peer's address. */
 void net_udp_path_peer(const struct net_udp_path *p, struct addr *out);
 
+/* Our address that it came to, in place of out's; the port stays. Leaves *out
+ * as it is where the socket is bound to one address. */
+void net_udp_path_local(const struct net_udp_path *p, struct addr *out);
+
 struct net_udp_datagram {
     struct span data;
     const struct net_udp_path *path;

@@ -27,6 +27,15 @@ void net_udp_path_peer(const struct net_udp_path *p, struct addr *out)
     (void)err;
 }
 
+void net_udp_path_local(const struct net_udp_path *p, struct addr *out)
+{
+    if (p->local_len > 0) {
+        out->family = p->local_len == 4 ? 4 : 6;
+        out->scope_id = p->ifindex;
+        memcpy(out->ip, p->local, p->local_len);
+    }
+}
+
 int net_udp_path_enable(int fd, bool is_v4)
 {
     int level = is_v4 ? IPPROTO_IP : IPPROTO_IPV6;

@@ -283,6 +283,10 @@ static int read_head(struct reading *r, const struct record_type **type)
             has_class = true;
         } else {
             *type = find_type(word);
+            if (word.len == 0) {
+                return wrong(r, "the type is missing, such as in x.lan A "
+                                "192.0.2.1");
+            }
             return *type != NULL
                        ? 0
                        : wrong(r,

@@ -7,6 +7,7 @@
 #include "admin/control.h"
 #include "admin/http.h"
 #include "admin/report.h"
+#include "dnstap/dnstap.h"
 #include "net/loop.h"
 #include "net/signal.h"
 #include "net/watch.h"
@@ -28,7 +29,8 @@ struct server_watch {
     bool is_wanted;
 };
 
-/* How a reload ended: err 0, or text says why not. */
+/* How a reload ended: err 0, and text has the warnings (lines), or text says
+ * why not. */
 typedef void reload_done_fn(void *arg, int err, const char *text);
 
 struct server {
@@ -60,6 +62,8 @@ struct server {
     struct list gathers;             /* reports being gathered */
     struct explanation *explanation; /* NULL: none is on its way */
     uint64_t started_ms, started_at_s;
+    struct dnstap_counts dnstap; /* of all taps */
+    bool may_tap;                /* the sandbox lets dnstap be turned on */
 
     struct control *control; /* NULL: none */
     struct admin_http *http; /* NULL: none */
@@ -95,6 +99,17 @@ void reload_flush_zones(struct server *s);
 
 /* Forget all: the server ends. */
 void reload_finish(struct server *s);
+
+/* ---- tap.c ---- */
+
+/* The tap that setup asks for: that of the setup in use if it suits, else
+ * another one. First for the setup of the start, when it is in use already.
+ * Returns as dnstap_create(), or ERR_NET_ACCESS: it comes too late (logged). */
+MUST_USE int tap_open(struct server *s, struct setup *setup);
+
+/* The process has locked itself in: the tap's thread may begin, if there is one
+ * and it runs not yet. Returns as dnstap_start(). */
+MUST_USE int tap_start(struct setup *setup);
 
 /* ---- operate.c ---- */
 

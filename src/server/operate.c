@@ -191,6 +191,8 @@ static void describe(const struct server *s, struct admin_report *out)
         cache_stats(cache, &out->cache);
     }
     policy_counts(s->setup->policy, &out->policy);
+    out->dnstap_written = s->dnstap.written;
+    out->dnstap_dropped = s->dnstap.dropped;
     out->reloads = s->reloads;
     out->reloads_failed = s->reloads_failed;
     out->rss_len = resident_len();

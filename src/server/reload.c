@@ -14,16 +14,17 @@
 #include "dns/name.h"
 #include "listener/listener.h"
 #include "server/activate.h"
+#include "server/notes.h"
 #include "server/sandbox.h"
 #include "server/server.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LOG_ROOM "server"
 
-enum { TEXT_LEN = 1024 };
+enum { WHY_LEN = 512 };
 
 /* ---- files that change ---- */
 
@@ -114,7 +115,8 @@ static void prune_watches(struct server *s)
 
 /* ---- telling ---- */
 
-static void tell(struct server *s, int err, const char *text)
+/* The end: err 0, or the errors say why not. */
+static void tell(struct server *s, int err)
 {
     notify("READY=1");
     reload_done_fn *done = s->reload_done;
@@ -126,14 +128,25 @@ static void tell(struct server *s, int err, const char *text)
     }
     s->reload_done = NULL;
     if (done != NULL) {
-        done(s->reload_done_arg, err, text);
+        done(s->reload_done_arg, err,
+             err != 0 ? notes_errors() : notes_warnings());
     }
 }
 
-static void fail(struct server *s, int err, const char *what)
+/* What is wrong was noted. */
+static void fail(struct server *s, int err)
 {
-    log_error("%s: %s; the running configuration stays", what, err_text(err));
-    tell(s, err, what);
+    bool is_forbidden = strstr(notes_errors(), strerror(EACCES)) != NULL;
+
+    if (notes_errors()[0] == '\0') {
+        note_error("%s", err_text(err));
+    } else if (is_forbidden && sandbox_is_locked_in()) {
+        note_error("(the process has locked itself in: it can read the folders "
+                   "that were named at its start; restart it for others, or "
+                   "set sandbox to off)");
+    }
+    log_error("the reload has failed; the running configuration stays");
+    tell(s, err);
 }
 
 /* ---- giving it to the workers ---- */
@@ -151,13 +164,12 @@ static void hand_out(struct server *s, const struct setup *setup)
 
 /* Can the addresses that are new be opened? Workers find out one by one, and
  * too late. */
-static int try_addresses(const struct server *s, const struct setup *next,
-                         char text[TEXT_LEN])
+static int try_addresses(const struct server *s, const struct setup *next)
 {
     const struct config *before = s->setup->config;
     struct config fresh = *next->config;
     struct listener *probe = NULL;
-    char why[TEXT_LEN / 2] = "";
+    char why[WHY_LEN] = "";
     int err = 0;
 
     fresh.listen = calloc(fresh.listen_count, sizeof(*fresh.listen));
@@ -181,7 +193,7 @@ static int try_addresses(const struct server *s, const struct setup *next,
         listener_destroy(probe);
     }
     if (err != 0) {
-        (void)snprintf(text, TEXT_LEN, "cannot listen on %s", why);
+        note_error("cannot listen on %s: %s", why, err_text(err));
     }
     free(fresh.listen);
     return err;
@@ -193,15 +205,13 @@ static int renew_cache(struct server *s, const struct setup *next)
     int err = resolver_shared_reconfigure(s->shared, next->config,
                                           net_boot_ms(s->loop));
     if (err != 0) {
-        log_error("cache: %s", err_text(err));
+        note_error("cache: %s", err_text(err));
     }
     return err;
 }
 
 static void begin(struct server *s, struct setup *next)
 {
-    char text[TEXT_LEN] = "another configuration";
-
     if (next->trust != NULL) {
         /* Now, and not in a worker while clients wait. */
         (void)tls_trust_count(next->trust);
@@ -210,14 +220,20 @@ static void begin(struct server *s, struct setup *next)
     server_fit_files(next, s->worker_count);
     int err = sandbox_may_reach(next);
     if (err == 0) {
-        err = try_addresses(s, next, text);
+        err = try_addresses(s, next);
+    }
+    if (err == 0) {
+        err = tap_open(s, next);
+    }
+    if (err == 0) {
+        err = tap_start(next);
     }
     if (err == 0) {
         err = renew_cache(s, next);
     }
     if (err != 0) {
         setup_destroy(next);
-        fail(s, err, text);
+        fail(s, err);
         return;
     }
     s->next = next;
@@ -302,7 +318,8 @@ void reload_on_applied(void *arg)
         return;
     }
     if (s->is_going_back) {
-        fail(s, ERR_NET_OTHER, "a worker could not take the configuration");
+        note_error("a worker could not take the configuration");
+        fail(s, ERR_NET_OTHER);
         settle(s, s->next);
     } else if (all_took(s, s->next)) {
         struct setup *before = s->setup;
@@ -311,7 +328,7 @@ void reload_on_applied(void *arg)
         flush_zones(s, before, s->setup);
         flush_zones(s, s->setup, before);
         log_notice("going on with the new configuration");
-        tell(s, 0, NULL);
+        tell(s, 0);
         settle(s, before);
     } else {
         s->is_going_back = true;
@@ -320,13 +337,6 @@ void reload_on_applied(void *arg)
 }
 
 /* ---- beginning ---- */
-
-static void log_diagnostics(const struct config_diagnostics *d)
-{
-    for (size_t i = 0; i < d->count; i++) {
-        log_error("%s", d->lines[i]);
-    }
-}
 
 static bool is_same_path(const char *a, const char *b)
 {
@@ -340,16 +350,22 @@ static void tell_of_later(const struct config *before,
     bool has_other_pages = before->admin_count != after->admin_count;
 
     if (before->workers != after->workers) {
-        log_warning("workers: another number takes effect at the next start");
+        note_warning("workers: another number takes effect at the next start");
     }
     if (!is_same_path(before->control, after->control)) {
-        log_warning("control: another socket takes effect at the next start");
+        note_warning("control: another socket takes effect at the next start");
+    }
+    if (!is_same_path(before->user, after->user)) {
+        note_warning("user: another one takes effect at the next start");
+    }
+    if (before->sandbox != after->sandbox) {
+        note_warning("sandbox: another value takes effect at the next start");
     }
     for (size_t i = 0; i < after->admin_count && !has_other_pages; i++) {
         has_other_pages = !addr_equal(&before->admin[i], &after->admin[i]);
     }
     if (has_other_pages) {
-        log_warning("admin: other addresses take effect at the next start");
+        note_warning("admin: other addresses take effect at the next start");
     }
 }
 
@@ -362,30 +378,28 @@ void reload_config(struct server *s)
     if (s->is_draining) {
         return;
     }
-    if (s->file == NULL) {
-        fail(s, ERR_INVAL, "the configuration came from standard input");
-        return;
-    }
     if (s->next != NULL) {
         s->wants_config = true;
         return;
     }
     s->wants_config = false;
     s->wants_files = false;
-    notify_reloading();
-    int err = config_load(s->file, &config, &diagnostics);
-    log_diagnostics(&diagnostics);
-    if (err != 0) {
-        fail(s, err, diagnostics.count > 0 ? diagnostics.lines[0] : s->file);
-    }
-    config_diagnostics_finish(&diagnostics);
-    if (err != 0) {
+    notes_clear();
+    if (s->file == NULL) {
+        note_error("the configuration came from standard input");
+        fail(s, ERR_INVAL);
         return;
     }
-    reload_watch(s, config);
-    err = setup_create(config, s->hash_key, true, &next);
+    notify_reloading();
+    int err = config_load(s->file, &config, &diagnostics);
+    note_diagnostics(&diagnostics);
+    config_diagnostics_finish(&diagnostics);
+    if (err == 0) {
+        reload_watch(s, config);
+        err = setup_create(config, s->hash_key, true, &next);
+    }
     if (err != 0) {
-        fail(s, err, s->file);
+        fail(s, err);
         return;
     }
     tell_of_later(s->setup->config, config);
@@ -404,6 +418,7 @@ static void reload_files(struct server *s)
         return;
     }
     s->wants_files = false;
+    notes_clear();
     int err = setup_create_again(s->setup, s->hash_key, &next);
     if (err != 0) {
         log_error("%s; what was read before stays", err_text(err));

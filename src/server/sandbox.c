@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "config/user.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -23,69 +24,24 @@
 
 /* ---- another user ---- */
 
-struct user {
-    uid_t uid;
-    gid_t gid;
-};
-
-/* One line of /etc/passwd. Read here, since the C library's way loads modules
- * that a static program does not have. */
-static bool is_line_of(char *line, const char *name, struct user *out)
-{
-    char *fields[4];
-    char *rest = line;
-
-    for (size_t i = 0; i < COUNT_OF(fields); i++) {
-        fields[i] = strsep(&rest, ":\n");
-        if (fields[i] == NULL) {
-            return false;
-        }
-    }
-    if (strcmp(fields[0], name) != 0) {
-        return false;
-    }
-    out->uid = (uid_t)strtoul(fields[2], NULL, 10);
-    out->gid = (gid_t)strtoul(fields[3], NULL, 10);
-    return true;
-}
-
-/* A name of /etc/passwd, or a number that is user and group. */
-static int find_user(const char *name, struct user *out)
-{
-    char *end = NULL;
-    unsigned long number = strtoul(name, &end, 10);
-    char line[512];
-    bool is_found = false;
-
-    if (*name != '\0' && *end == '\0') {
-        *out = (struct user){(uid_t)number, (gid_t)number};
-        return 0;
-    }
-    FILE *f = fopen("/etc/passwd", "re");
-    while (f != NULL && !is_found && fgets(line, sizeof(line), f) != NULL) {
-        is_found = is_line_of(line, name, out);
-    }
-    if (f != NULL) {
-        (void)fclose(f);
-    }
-    return is_found ? 0 : ERR_NOTFOUND;
-}
-
-/* No program could get any of them back. Only root may say so. */
+/* No program could get any of them back. Only root may say so; the kernel says
+ * where they end. */
 static void drop_bounding_set(void)
 {
-    for (unsigned long i = 0; i < 64; i++) {
-        (void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+    unsigned long i = 0;
+
+    while (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0) {
+        i++;
     }
 }
 
 int sandbox_become(const char *name)
 {
-    struct user user;
-    int err = find_user(name, &user);
+    struct config_user user;
+    int err = config_user_find(name, &user);
 
     if (err != 0) {
-        log_error("user: there is no user '%s' on this machine", name);
+        log_error("user: %s: %s", name, err_text(err));
         return err;
     }
     if (geteuid() == user.uid && getuid() == user.uid) {
@@ -96,6 +52,10 @@ int sandbox_become(const char *name)
         setresgid(user.gid, user.gid, user.gid) != 0 ||
         setresuid(user.uid, user.uid, user.uid) != 0) {
         log_error("user: cannot become '%s': %s", name, strerror(errno));
+        return ERR_NET_ACCESS;
+    }
+    if (getuid() != user.uid || geteuid() != user.uid) {
+        log_error("user: did not become '%s'", name);
         return ERR_NET_ACCESS;
     }
     return 0;
@@ -165,7 +125,8 @@ void sandbox_enter(const struct setup *s, const char *file)
         log_info("sandbox: this system has no Landlock");
     }
     bool has_seccomp =
-        sandbox_seccomp(s->config->sandbox == CONFIG_SANDBOX_KILL) == 0;
+        sandbox_seccomp(s->config->sandbox == CONFIG_SANDBOX_KILL,
+                        s->config->dnstap != NULL) == 0;
     log_info("sandbox: %s%s%s",
              has_no_new_privs ? "no_new_privs" : "capabilities dropped",
              landlock, has_seccomp ? ", seccomp" : "");

@@ -17,28 +17,33 @@
 #include "base/attr.h"
 #include "server/setup.h"
 
+#include <stdbool.h>
+
 /* Before the first event loop, unless the sandbox is to be off: libuv must not
  * find what the filter will not let it use, or it would fail later. */
 void sandbox_prepare(void);
 
-/* Become config's user. Returns 0 | ERR_NOTFOUND (no such user) |
- * ERR_NET_ACCESS (not allowed to); logged. */
+/* Become config's user. Returns 0 | as config_user_find() | ERR_NET_ACCESS (not
+ * allowed to); logged. */
 MUST_USE int sandbox_become(const char *user);
 
 /* Apply the rest. file: of the configuration, or NULL. What the system does not
  * have or allow is logged, and the rest still holds. */
 void sandbox_enter(const struct setup *s, const char *file);
 
-/* sandbox_seccomp.c: allow what a serving process does. Returns 0 |
- * ERR_NET_OTHER (logged). */
-MUST_USE int sandbox_seccomp(bool is_deadly);
+/* sandbox_seccomp.c: allow what a serving process does, and, with has_tap, to
+ * connect to unix sockets. Returns 0 | ERR_NET_OTHER (logged). */
+MUST_USE int sandbox_seccomp(bool is_deadly, bool has_tap);
 
 /* sandbox_landlock.c: returns the version of the system's Landlock that was
  * applied, 0 when it has none, or ERR_NET_OTHER (logged). */
 MUST_USE int sandbox_landlock(const struct setup *s, const char *file);
 
-/* Ports cannot be added later: may next's servers be connected to? Returns 0 |
- * ERR_NET_ACCESS (logged). */
+/* Does Landlock hold? Then folders cannot be added any more. */
+bool sandbox_is_locked_in(void);
+
+/* Ports cannot be added later: may next's servers be connected to, and its
+ * dnstap receiver? Returns 0 | ERR_NET_ACCESS (logged). */
 MUST_USE int sandbox_may_reach(const struct setup *next);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "server/notes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +58,8 @@ struct net_port_attr {
     uint64_t access;
     uint64_t port;
 };
+
+static bool is_locked_in;
 
 /* The ports that TCP connections may go to; none: all. */
 static struct {
@@ -164,6 +167,16 @@ static void allow_stores(const struct rules *r)
     }
 }
 
+/* A unix socket takes no rule: Landlock leaves connecting to one alone. */
+static void allow_tap(const struct rules *r, const struct config *c)
+{
+    if (c->dnstap != NULL && c->tap.kind == CONFIG_TAP_FILE) {
+        allow_folder(r, c->tap.path, to_write);
+    } else if (c->dnstap != NULL && c->tap.kind == CONFIG_TAP_TCP) {
+        allow_port(r, c->tap.addr.port);
+    }
+}
+
 static void allow_setup(const struct rules *r, const struct setup *s)
 {
     const struct config *c = s->config;
@@ -190,6 +203,7 @@ static void allow_setup(const struct rules *r, const struct setup *s)
     if (c->query_log != NULL && strcmp(c->query_log, "stderr") != 0) {
         allow_folder(r, c->query_log, to_write);
     }
+    allow_tap(r, c);
 }
 
 static bool may_connect(const struct config_server *s)
@@ -204,13 +218,23 @@ static bool may_connect(const struct config_server *s)
 
 int sandbox_may_reach(const struct setup *next)
 {
+    const struct config *c = next->config;
+
+    if (ports.is_limited && c->dnstap != NULL &&
+        c->tap.kind == CONFIG_TAP_TCP && !ports.may[c->tap.addr.port]) {
+        note_error("%s: the process has locked itself in and cannot reach this "
+                   "port; restart it, or set sandbox to off",
+                   c->dnstap);
+        return ERR_NET_ACCESS;
+    }
     for (size_t i = 0; ports.is_limited && i < next->pool_count; i++) {
         const struct config_pool *p = next->pools[i];
         for (size_t k = 0; p != NULL && k < p->server_count; k++) {
             if (!may_connect(&p->servers[k])) {
-                log_error("%s: the process has locked itself in and cannot "
-                          "reach this port; restart it, or set sandbox to off",
-                          p->servers[k].label);
+                note_error("%s: the process has locked itself in and cannot "
+                           "reach this port; restart it, or set sandbox to "
+                           "off",
+                           p->servers[k].label);
                 return ERR_NET_ACCESS;
             }
         }
@@ -268,5 +292,11 @@ int sandbox_landlock(const struct setup *s, const char *file)
         return ERR_NET_OTHER;
     }
     ports.is_limited = r.has_net;
+    is_locked_in = true;
     return (int)abi;
+}
+
+bool sandbox_is_locked_in(void)
+{
+    return is_locked_in;
 }

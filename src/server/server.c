@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "server/activate.h"
 #include "server/cpus.h"
+#include "server/give.h"
 #include "server/internal.h"
 #include "server/persist.h"
 #include "server/sandbox.h"
@@ -24,7 +25,6 @@
 
 enum {
     WORKERS_MAX = 4, /* unless the configuration asks for more */
-    WHY_LEN = 512,
     /* Files of a worker besides those of its clients and connections. */
     FILES_EACH = 32,
     /* Of a zone whose servers are plain: a socket for each query. */
@@ -254,6 +254,7 @@ static int create_workers(struct server *s)
     };
 
     server_fit_files(s->setup, count);
+    give_query_log(s->setup->config);
     int err = create_shared(s, count);
     if (err != 0) {
         return err;
@@ -265,6 +266,7 @@ static int create_workers(struct server *s)
     }
     while (s->worker_count < count) {
         options.is_first = s->worker_count == 0;
+        options.index = s->worker_count;
         err = worker_create(&options, &s->workers[s->worker_count]);
         if (err != 0) {
             return err;
@@ -279,14 +281,13 @@ static int create_workers(struct server *s)
 
 static int start_workers(struct server *s)
 {
-    for (unsigned i = 0; i < s->worker_count; i++) {
-        int err = worker_start(s->workers[i]);
-        if (err != 0) {
-            return err;
-        }
-        s->running++;
+    int err = tap_start(s->setup);
+
+    for (unsigned i = 0; i < s->worker_count && err == 0; i++) {
+        err = worker_start(s->workers[i]);
+        s->running += err == 0;
     }
-    return 0;
+    return err;
 }
 
 const char *server_listen_text(const struct config *config, char *text,
@@ -356,7 +357,8 @@ static int create_setup(struct server *s, struct config *config)
     }
     net_random(s->loop, s->hash_key, sizeof(s->hash_key));
     reload_watch(s, config);
-    return setup_create(config, s->hash_key, true, &s->setup);
+    err = setup_create(config, s->hash_key, true, &s->setup);
+    return err != 0 ? err : tap_open(s, s->setup);
 }
 
 /* ---- the service manager's watchdog ---- */
@@ -392,6 +394,8 @@ static void watchdog_start(struct server *s)
 static int lock_in(const struct server *s)
 {
     const char *user = s->setup->config->user;
+
+    give_control(s->setup->config, s->control);
     int err = user == NULL ? 0 : sandbox_become(user);
 
     if (err == 0) {

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "server/activate.h"
+#include "server/notes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,11 @@
 #define LOG_ROOM "server"
 
 enum { WHY_LEN = 512 };
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
 
 /* ---- the configuration, shared ---- */
 
@@ -75,7 +81,7 @@ static int check_own_trust(const struct config_pool *p)
                                        WHY_LEN);
         tls_trust_release(own);
         if (err != 0) {
-            log_error("%s: %s", p->servers[i].label, why);
+            note_error("%s: %s", p->servers[i].label, why);
             return err;
         }
     }
@@ -97,10 +103,11 @@ static int load_trust(struct setup *s)
     }
     int err = tls_trust_load(c->ca_file, c->ca_dir, &s->trust, why, WHY_LEN);
     if (err != 0) {
-        log_error("trusted certificates: %s", why);
+        note_error("trusted certificates: %s", why);
         return err;
     }
-    log_info("%zu trusted certificates from %s", tls_trust_count(s->trust),
+    size_t count = tls_trust_count(s->trust);
+    log_info("%zu trusted certificate%s from %s", count, plural(count),
              tls_trust_origin(s->trust));
     return 0;
 }
@@ -124,7 +131,7 @@ static int read_resolv_conf(const struct setup *s, size_t i)
     if (err == 0) {
         return 0;
     }
-    log_warning("zone %s has no servers: %s", zone->name, why);
+    note_warning("zone %s has no servers: %s", zone->name, why);
     return err == ERR_NOMEM ? err : 0;
 }
 
@@ -178,13 +185,15 @@ static int make_policy(struct setup *s, const uint8_t hash_key[16],
                             is_strict, &s->policy, why, WHY_LEN);
     free(zones);
     if (err != 0) {
-        log_error("%s", why[0] != '\0' ? why : err_text(err));
+        note_error("%s", why[0] != '\0' ? why : err_text(err));
         return err;
     }
     policy_counts(s->policy, &counts);
     if (counts.local_names + counts.denied_names + counts.zones > 0) {
-        log_info("%zu local names, %zu denied names, %zu zones",
-                 counts.local_names, counts.denied_names, counts.zones);
+        log_info("%zu local name%s, %zu denied name%s, %zu zone%s",
+                 counts.local_names, plural(counts.local_names),
+                 counts.denied_names, plural(counts.denied_names), counts.zones,
+                 plural(counts.zones));
     }
     return 0;
 }
@@ -256,6 +265,7 @@ void setup_destroy(struct setup *s)
     free(s->pools);
     policy_release(s->policy);
     tls_trust_release(s->trust);
+    dnstap_release(s->tap);
     shared_release(s->shared);
     free(s);
 }

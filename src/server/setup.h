@@ -9,6 +9,7 @@
 
 #include "base/attr.h"
 #include "config/config.h"
+#include "dnstap/dnstap.h"
 #include "policy/policy.h"
 #include "tls/trust.h"
 
@@ -27,6 +28,7 @@ struct setup {
     struct config *config; /* shared->config */
     struct policy *policy;
     struct tls_trust *trust; /* NULL: no server needs it */
+    struct dnstap *tap;      /* NULL: off; see tap_open() */
     /* Of the default pool, then of each zone (NULL: it has no servers): either
      * in config or in read. */
     const struct config_pool **pools;

@@ -81,6 +81,14 @@ static int open_listener(struct worker *w)
     return err;
 }
 
+static void connect_tap(const struct worker *w, const struct setup *setup)
+{
+    listener_tap(w->listener,
+                 setup->tap == NULL
+                     ? NULL
+                     : dnstap_queue_of(setup->tap, w->options.index));
+}
+
 /* A pool for the servers of zone i of setup (0: the default pool). */
 static int open_pool(struct worker *w, const struct setup *setup, size_t i,
                      struct upstream_pool **out)
@@ -133,7 +141,11 @@ static int bring_up(struct worker *w)
         return err;
     }
     worker_watch_network(w);
-    return open_listener(w);
+    err = open_listener(w);
+    if (err == 0) {
+        connect_tap(w, setup);
+    }
+    return err;
 }
 
 /* ---- another setup ---- */
@@ -243,6 +255,7 @@ static int take_setup(struct worker *w, const struct setup *setup)
         pools_destroy(&fresh);
         return err;
     }
+    connect_tap(w, setup);
     move_pools(w, setup, &fresh);
     const struct resolver_setup rs = resolver_setup_of(w, setup);
     err = resolver_reconfigure(w->resolver, &rs);

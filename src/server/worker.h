@@ -23,6 +23,7 @@ struct worker_options {
     struct resolver_shared *shared; /* outlives the worker */
     bool is_shared;                 /* other workers listen there too */
     bool is_first;                  /* no other worker was created yet */
+    unsigned index;                 /* among the workers */
     struct net_loop *main_loop;     /* where the calls below come */
     net_post_fn *on_gone;           /* the thread has ended its work */
     net_post_fn *on_applied;        /* see worker_apply() */

@@ -34,6 +34,7 @@ struct fixture {
     bool answers_at_once;
     struct net_timer later;
     void (*reloaded)(void *arg, int err, const char *text);
+    const char *text; /* of a reload that succeeds */
     admin_explain_fn *explained;
     void *arg;
     uint8_t query[512];
@@ -49,7 +50,7 @@ struct fixture {
 static void answer(struct fixture *f)
 {
     if (f->reloaded != NULL) {
-        f->reloaded(f->arg, f->err, f->err == 0 ? NULL : "file:1:1: wrong");
+        f->reloaded(f->arg, f->err, f->err == 0 ? f->text : "file:1:1: wrong");
         f->reloaded = NULL;
     }
     if (f->explained != NULL) {
@@ -157,7 +158,7 @@ static const struct net_stream_events events = {.on_read = on_read};
 
 static void run(struct fixture *f)
 {
-    alarm(20);
+    alarm(60);
     net_loop_run(f->loop);
     alarm(0);
 }
@@ -245,6 +246,13 @@ static void reload(void **state)
         assert_string_equal(ask(f, line, 1),
                             "{\"end\":true,\"text\":\"going on with the new "
                             "configuration\"}\n");
+        f->text = "warning: workers: later\nwarning: user: later\n";
+        assert_string_equal(ask(f, line, 3),
+                            "{\"text\":\"warning: workers: later\"}\n"
+                            "{\"text\":\"warning: user: later\"}\n"
+                            "{\"end\":true,\"text\":\"going on with the new "
+                            "configuration\"}\n");
+        f->text = NULL;
         f->err = ERR_CONFIG;
         assert_string_equal(ask(f, line, 1),
                             "{\"error\":\"file:1:1: wrong\"}\n");

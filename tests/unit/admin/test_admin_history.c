@@ -125,6 +125,7 @@ static const char *json(struct http_text *out)
 
 static void has(const char *text, const char *part)
 {
+    assert_non_null(text);
     if (strstr(text, part) == NULL) {
         fail_msg("no %s in %s", part, text);
     }

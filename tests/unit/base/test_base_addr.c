@@ -100,12 +100,34 @@ static void compares_by_value(void **state)
     assert_int_equal(addr_ip_len(&a), 16);
 }
 
+static void shortens_to_the_network(void **state)
+{
+    static const char *const cases[][2] = {
+        {"192.0.2.77", "192.0.2.0"},
+        {"2001:db8:1:2:3:4:5:6", "2001:db8:1::"},
+        {"fe80::1%1", "fe80::"},
+    };
+    char text[ADDR_TEXT_MAX];
+    struct addr a;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(addr_parse_ip(cases[i][0], strlen(cases[i][0]), &a),
+                         0);
+        a.port = 7;
+        addr_shorten(&a);
+        assert_string_equal(addr_ip_text(&a, text), cases[i][1]);
+        assert_int_equal(a.port, 7);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_and_prints),
         cmocka_unit_test(length_counts_not_nul),
         cmocka_unit_test(compares_by_value),
+        cmocka_unit_test(shortens_to_the_network),
     };
     return cmocka_run_group_tests_name("base_addr", tests, NULL, NULL);
 }

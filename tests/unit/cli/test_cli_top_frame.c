@@ -58,6 +58,7 @@ static const char *draw(const struct top_view *view,
 
 static void assert_has(const char *text, const char *part)
 {
+    assert_non_null(text);
     if (strstr(text, part) == NULL) {
         fail_msg("'%s' is not in:\n%s", part, text);
     }

@@ -238,6 +238,45 @@ static const struct expect_case kind_cases[] = {
      "0123456789/0123456789/0123456789/012345…\" is too long for a unix "
      "socket: at most 107 octets\n"
      "t:3:12: query_log: /no/such: No such file or directory\n"},
+    {"dnstap, in its own words",
+     EXPECT_SERVER "dnstap: unix:///tmp/x\ndnstap_identity: 5\n"
+                   "dnstap_addresses: full\n",
+     ""},
+    {"dnstap to another machine", EXPECT_SERVER "dnstap: tcp://192.0.2.1:1\n",
+     "t:2:9: warning: dnstap: what clients ask leaves this machine in clear "
+     "text\n"},
+    {"dnstap on", EXPECT_SERVER "dnstap: on\n",
+     "t:2:9: dnstap: on does not say where; off, unix:/PATH, "
+     "tcp://ADDRESS:PORT or a file is needed\n"},
+    {"dnstap never", EXPECT_SERVER "dnstap: never\n",
+     "t:2:9: dnstap: never is not off, unix:/PATH, tcp://ADDRESS:PORT or a "
+     "file; did you mean off?\n"},
+    {"dnstap to an address alone", EXPECT_SERVER "dnstap: 127.0.0.1:6000\n",
+     "t:2:9: dnstap: \"127.0.0.1:6000\" is not off, unix:/PATH, "
+     "tcp://ADDRESS:PORT or a file; did you mean tcp://127.0.0.1:6000?\n"},
+    {"dnstap to Unbound's notation", EXPECT_SERVER "dnstap: 127.0.0.1@6000\n",
+     "t:2:9: dnstap: \"127.0.0.1@6000\" is not off, unix:/PATH, "
+     "tcp://ADDRESS:PORT or a file; did you mean tcp://127.0.0.1:6000?\n"},
+    {"dnstap over TLS", EXPECT_SERVER "dnstap: tls://127.0.0.1:6000\n",
+     "t:2:9: dnstap: \"tls://127.0.0.1:6000\" is not off, unix:/PATH, "
+     "tcp://ADDRESS:PORT or a file\n"},
+    {"dnstap without a port", EXPECT_SERVER "dnstap: tcp://127.0.0.1\n",
+     "t:2:9: dnstap: \"tcp://127.0.0.1\" is not off, unix:/PATH, "
+     "tcp://ADDRESS:PORT or a file\n"},
+    {"dnstap without a place", EXPECT_SERVER "dnstap: 'unix:'\n",
+     "t:2:9: dnstap: \"unix:\" is not off, unix:/PATH, tcp://ADDRESS:PORT or "
+     "a file\n"},
+    {"dnstap to what is no socket", EXPECT_SERVER "dnstap: unix:/dev/null\n",
+     "t:2:9: dnstap: /dev/null is there and is not a socket\n"},
+    {"dnstap to what is no file", EXPECT_SERVER "dnstap: /dev/null\n",
+     "t:2:9: dnstap: /dev/null is not a file\n"},
+    {"dnstap to a folder that is not there",
+     EXPECT_SERVER "dnstap: /no/such/tap\n",
+     "t:2:9: dnstap: /no/such: No such file or directory\n"},
+    {"dnstap as somebody, off",
+     EXPECT_SERVER "dnstap_identity: me\ndnstap_addresses: none\n",
+     "t:2:18: warning: dnstap_identity: has no effect without dnstap\n"
+     "t:3:19: warning: dnstap_addresses: has no effect without dnstap\n"},
     {"admin",
      EXPECT_SERVER "admin: [http://127.0.0.1, 9053, 127.0.0.1, "
                    "'127.0.0.1:9053']\n",

@@ -121,6 +121,9 @@ static void test_more_defaults(void **state)
     assert_int_equal(c->query_log_sample, 1);
     assert_int_equal(c->query_log_addresses, CONFIG_ADDRESS_SHORT);
     assert_true(c->query_log_names);
+    assert_null(c->dnstap);
+    assert_null(c->dnstap_identity);
+    assert_int_equal(c->dnstap_addresses, CONFIG_ADDRESS_SHORT);
     config_destroy(c);
 }
 
@@ -269,6 +272,33 @@ static void test_all_running_keys(void **state)
     config_destroy(c);
 }
 
+static void test_dnstap(void **state)
+{
+    struct config *c = expect_load("servers: quad9\ndnstap_identity: 'a \"b'\n"
+                                   "dnstap: unix:///tmp/dnstap-test.sock\n"
+                                   "dnstap_addresses: none\n");
+    char text[ADDR_TEXT_MAX];
+
+    (void)state;
+    assert_string_equal(c->dnstap, "unix:/tmp/dnstap-test.sock");
+    assert_int_equal(c->tap.kind, CONFIG_TAP_UNIX);
+    assert_string_equal(c->tap.path, "/tmp/dnstap-test.sock");
+    assert_string_equal(c->dnstap_identity, "a \"b");
+    assert_int_equal(c->dnstap_addresses, CONFIG_ADDRESS_NONE);
+    config_destroy(c);
+
+    c = expect_load("servers: quad9\ndnstap: 'tcp://[::1]:6000'\n");
+    assert_int_equal(c->tap.kind, CONFIG_TAP_TCP);
+    assert_null(c->tap.path);
+    assert_string_equal(addr_text(&c->tap.addr, text), "[::1]:6000");
+    config_destroy(c);
+
+    c = expect_load("servers: quad9\ndnstap: /tmp/dnstap-test.fstrm\n");
+    assert_int_equal(c->tap.kind, CONFIG_TAP_FILE);
+    assert_string_equal(c->tap.path, "/tmp/dnstap-test.fstrm");
+    config_destroy(c);
+}
+
 /* A folder of our own with a file in it; the test's state. */
 struct folder {
     char path[64];
@@ -331,10 +361,10 @@ static void test_relative_path(void **state)
     struct config *c = NULL;
     struct config_diagnostics d;
 
-    write_file(f->file, "servers: quad9\nca_file: dotstub.yaml\nca_dir: .\n");
+    write_file(f->file, "servers: quad9\nhosts: dotstub.yaml\nca_dir: .\n");
     assert_int_equal(config_load(f->file, &c, &d), 0);
     assert_int_equal(d.count, 0);
-    assert_string_equal(c->ca_file, f->file);
+    assert_string_equal(c->policy.hosts[0], f->file);
     assert_memory_equal(c->ca_dir, f->path, strlen(f->path));
     config_diagnostics_finish(&d);
     config_destroy(c);
@@ -360,6 +390,93 @@ static void test_file_values(void **state)
              "expanded here, write the whole path\n",
              f->file, f->path);
     expect_refused(f->file, want);
+
+    write_file(f->file, "servers: {address: 9.9.9.9, ca_file: dotstub.yaml}\n"
+                        "ca_file: dotstub.yaml\n");
+    snprintf(want, sizeof(want),
+             ":1:38: servers.ca_file: %s holds no certificate that can be read "
+             "(PEM is a text with -----BEGIN CERTIFICATE-----)\n"
+             "%s:2:10: ca_file: %s holds no certificate that can be read (PEM "
+             "is a text with -----BEGIN CERTIFICATE-----)\n",
+             f->file, f->file, f->file);
+    expect_refused(f->file, want);
+}
+
+/* The program writes as that user; root alone becomes another one. */
+static void test_user_that_may_not(void **state)
+{
+    struct folder *f = *state;
+    char want[512];
+    char yaml[256];
+    char log[160];
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    snprintf(log, sizeof(log), "%s/log", f->path);
+    write_file(log, "");
+    assert_int_equal(chmod(log, 0644), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        const char *user = i == 0 ? "nobody" : "4000000";
+
+        assert_int_equal(chmod(f->path, 0755), 0);
+        snprintf(yaml, sizeof(yaml),
+                 "servers: quad9\ncache_file: cache\nquery_log: log\n"
+                 "user: %s\n",
+                 user);
+        write_file(f->file, yaml);
+        snprintf(want, sizeof(want),
+                 ":2:13: cache_file: %s cannot be written by user %s\n"
+                 "%s:3:12: query_log: %s cannot be written by user %s\n",
+                 f->path, user, f->file, log, user);
+        expect_refused(f->file, want);
+    }
+    struct config *c = NULL;
+    struct config_diagnostics d;
+    assert_int_equal(chmod(f->path, 0777), 0);
+    assert_int_equal(unlink(log), 0); /* the program makes it */
+    assert_int_equal(config_load(f->file, &c, &d), 0);
+    assert_int_equal(d.count, 0);
+    config_diagnostics_finish(&d);
+    config_destroy(c);
+}
+
+/* Folders that the systemd unit makes: the file may name them before. */
+static void test_folders_to_come(void **state)
+{
+    struct folder *f = *state;
+    struct config *c = NULL;
+    struct config_diagnostics d;
+
+    if (access("/var/lib/dotstub", F_OK) == 0 ||
+        access("/var/log/dotstub", F_OK) == 0) {
+        skip();
+    }
+    write_file(f->file, "servers: quad9\ncache_file: /var/lib/dotstub/cache\n"
+                        "query_log: /var/log/dotstub/queries\n");
+    assert_int_equal(config_load(f->file, &c, &d), 0);
+    assert_int_equal(d.count, 2);
+    assert_true(d.is_warning[0] && d.is_warning[1]);
+    assert_non_null(strstr(d.lines[0], ": cache_file: /var/lib/dotstub is not "
+                                       "there yet; the systemd unit makes it"));
+    assert_non_null(strstr(d.lines[1], ": query_log: /var/log/dotstub is "));
+    config_diagnostics_finish(&d);
+    config_destroy(c);
+    write_file(f->file, "servers: quad9\ncache_file: /var/lib/dotstub/a/b\n");
+    expect_refused(f->file, ":2:13: cache_file: /var/lib/dotstub/a: No such "
+                            "file or directory\n");
+}
+
+static void test_user_that_is_not_there(void **state)
+{
+    struct folder *f = *state;
+
+    write_file(f->file, "servers: quad9\nuser: no-such-user\n");
+    expect_refused(f->file, ":2:7: user: there is no user 'no-such-user' on "
+                            "this machine\n");
+    write_file(f->file, "servers: quad9\nuser: 4294967295\n");
+    expect_refused(f->file, ":2:7: user: 4294967295 is not a number that a "
+                            "user can have\n");
 }
 
 static void test_unreadable(void **state)
@@ -421,10 +538,17 @@ int main(void)
         cmocka_unit_test(test_all_keys),
         cmocka_unit_test(test_all_policy_keys),
         cmocka_unit_test(test_all_running_keys),
+        cmocka_unit_test(test_dnstap),
         cmocka_unit_test_setup_teardown(test_relative_path, set_up_folder,
                                         tear_down_folder),
         cmocka_unit_test_setup_teardown(test_file_values, set_up_folder,
                                         tear_down_folder),
+        cmocka_unit_test_setup_teardown(test_user_that_may_not, set_up_folder,
+                                        tear_down_folder),
+        cmocka_unit_test_setup_teardown(test_folders_to_come, set_up_folder,
+                                        tear_down_folder),
+        cmocka_unit_test_setup_teardown(test_user_that_is_not_there,
+                                        set_up_folder, tear_down_folder),
         cmocka_unit_test_setup_teardown(test_unreadable, set_up_folder,
                                         tear_down_folder),
         cmocka_unit_test_setup_teardown(test_stdin, set_up_folder,

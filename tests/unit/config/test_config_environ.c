@@ -275,6 +275,13 @@ static void test_no_file(void **state)
     assert_string_equal(said, "/: is a directory; the name of a file is "
                               "needed\n");
     free(said);
+
+    static const char *const typo[] = {"DOTSTUB_SERVER=quad9", NULL};
+    assert_null(load("/no/such/file", typo, &said));
+    assert_string_equal(said, "/no/such/file: cannot be read: No such file or "
+                              "directory\nenvironment DOTSTUB_SERVER: warning: "
+                              "is no key; did you mean DOTSTUB_SERVERS?\n");
+    free(said);
 }
 
 /* The process's own environment counts; text from memory has none. */

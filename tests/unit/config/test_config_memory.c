@@ -5,12 +5,14 @@
  */
 #include "base/attr.h"
 #include "base/err.h"
+#include "config/door.h"
 #include "expect.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool is_counting;
 static unsigned long left; /* allocations that succeed while counting */
@@ -115,7 +117,8 @@ static bool runs_out(const char *yaml, char *const *environment,
     "  c: {servers: {resolv_conf: /dev/null}, strategy: race}}\n" \
     "hosts: [system, /dev/null]\nrecords: a.lan A 192.0.2.1\n" \
     "deny_names: [a, b, c, d, e]\nallow: [any, private, 192.0.2.1]\n" \
-    "admin: ['::1']\ncontrol: /tmp/x\nquery_log: /dev/null\nuser: a\n"
+    "admin: ['::1']\ncontrol: /tmp/x\nquery_log: /dev/null\nuser: a\n" \
+    "dnstap: tcp://127.0.0.1:6000\ndnstap_identity: a\n"
 #define BAD_ZONES \
     "zones: {a: [udp://10.0.0.1, quad9, {address: x, ca_file: /dev/null}],\n" \
     "  .: udp://10.0.0.1, a.: 1, c: {servers: {resolv_conf: /}}}\n" \
@@ -156,6 +159,37 @@ static void test_environment(void **state)
     }
 }
 
+/* Where it is asked: a file whose keys are looked for beside a fault. */
+static void test_door(void **state)
+{
+    static const char text[] = BROKEN "listen: 127.0.0.1\n";
+    static char variable[] = "DOTSTUB_CONTROL=/tmp/x";
+    char *const environment[] = {variable, NULL};
+    char file[] = "/tmp/dotstub-memory-XXXXXX";
+    int fd = mkstemp(file);
+    unsigned long allocations = 0;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(close(fd), 0);
+    do {
+        struct config_door door;
+        struct config_diagnostics d;
+
+        left = allocations++;
+        has_failed = false;
+        is_counting = true;
+        int err = config_door_load(file, environment, &door, &d);
+        is_counting = false;
+        assert_int_equal(err, has_failed ? ERR_NOMEM : 0);
+        config_diagnostics_finish(&d);
+        config_door_finish(&door);
+    } while (has_failed);
+    assert_in_range(allocations, 20, 1000);
+    assert_int_equal(unlink(file), 0);
+}
+
 /* A resolv.conf read while memory runs out. */
 static void test_resolv(void **state)
 {
@@ -177,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_door),
         cmocka_unit_test(test_resolv),
     };
 

@@ -108,6 +108,46 @@ static const struct expect_case yaml_cases[] = {
     {"all addresses, as a star", "listen: *\n",
      "t:1:9: '*' begins a YAML alias; for all addresses of this machine write "
      "0.0.0.0 and \"::\"\n"},
+    {"all below a name, as a star", "deny_names: *.ads.example\n",
+     "t:1:13: '*' begins a YAML alias; write ads.example: a name stands for "
+     "all below it too\n"},
+    {"a word that begins with a colon", "log_level: [info, :debug]\n",
+     "t:1:19: a word that begins with ':' needs quotes in YAML; did you mean "
+     "\":debug\"?\n"},
+    {"a key that begins with a colon", "zones: {::1: quad9}\n",
+     "t:1:9: a word that begins with ':' needs quotes in YAML; did you mean "
+     "\"::1\"?\n"},
+    {"addresses that begin and end with colons",
+     EXPECT_SERVER
+     "listen: [ 127.0.0.1,   ::1 ,\n  ::2 # comment\n"
+     "  , {address: ::3}]\nworkers: 1\n"
+     "allow: [::1, ::4/127, 10.0.0.0/8, fe80::, ::ffff:10.0.0.0/104]\n",
+     ""},
+    {"one address in brackets", EXPECT_SERVER "listen: [::1]\n", ""},
+    {"columns behind such addresses",
+     "servers: [::2@853#a.b, ::3#a.b, \"::x\", x]\n",
+     "t:1:33: servers[2]: \"::x\" is not an IPv6 address\n"
+     "t:1:40: servers[3]: \"x\" is not an IP address\n"},
+    {"such an address again", EXPECT_SERVER "listen: [::1, ::1]\n",
+     "t:2:15: listen[1]: [::1]:53 is in line 2 already\n"},
+    {"such an address before an error", "listen: [::1, ::x]\nworkers: x\n",
+     "t:1:15: a word that begins with ':' needs quotes in YAML; did you mean "
+     "\"::x\"?\n"},
+    {"not alone", "listen: [::1]:53\n",
+     "t:1:9: an address in brackets needs quotes in YAML; did you mean "
+     "\"[::1]:53\"?\n"},
+    {"what stands before the error in a list",
+     "listen:\n  - 127.0.0.1:99999\n  - localhost\n  - [::1]:53\n",
+     "t:2:5: listen[0]: port 99999 is out of range: 1 to 65535\n"
+     "t:3:5: listen[1]: \"localhost\" is a name; did you mean 127.0.0.1?\n"
+     "t:4:5: an address in brackets needs quotes in YAML; did you mean "
+     "\"[::1]:53\"?\n"},
+    {"what stands before the error in a mapping",
+     "zones:\n  a.b: x\n  c.d: y\n  e.f: [::1]:53\n",
+     "t:2:8: zones.a.b: \"x\" is not an IP address\n"
+     "t:3:8: zones.c.d: \"y\" is not an IP address\n"
+     "t:4:8: an address in brackets needs quotes in YAML; did you mean "
+     "\"[::1]:53\"?\n"},
     {"brackets with a port", "listen:\n  - [::1]:5300\n",
      "t:2:5: an address in brackets needs quotes in YAML; did you mean "
      "\"[::1]:5300\"?\n"},

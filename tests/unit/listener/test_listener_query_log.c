@@ -179,7 +179,7 @@ static void pipe_that_nobody_reads(void **state)
     int reader = open(f->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     assert_true(reader >= 0);
     log = query_log_open(f->loop, &f->config);
-    alarm(20);
+    alarm(60);
     for (int i = 0; i < 20000; i++) {
         query_log_answer(log, &client, false, span_of(answer, sizeof(answer)),
                          1, RESOLVER_FROM_CACHE);
@@ -205,13 +205,79 @@ static void not_a_message(void **state)
     assert_string_equal(read_back(f), "");
 }
 
+static void one_line(struct query_log *log)
+{
+    struct addr client = client_of("192.0.2.1");
+
+    query_log_answer(log, &client, false, span_of(answer, sizeof(answer)), 1,
+                     RESOLVER_FROM_CACHE);
+}
+
+/* The file was moved away: lines go into a new one. Where there cannot be one,
+ * they go on into the file that is open. */
+static void renewed(void **state)
+{
+    struct fixture *f = *state;
+    struct query_log *log = query_log_open(f->loop, &f->config);
+    char moved[80];
+    char other[] = "/nonexistent/log";
+
+    (void)snprintf(moved, sizeof(moved), "%s.1", f->path);
+    one_line(log);
+    assert_int_equal(rename(f->path, moved), 0);
+    log = query_log_renew(log, f->loop, &f->config);
+    assert_non_null(log);
+    assert_string_equal(read_back(f), "");
+    one_line(log);
+    f->config.query_log = other;
+    f->config.log_format = LOG_JSON;
+    log = query_log_renew(log, f->loop, &f->config);
+    assert_non_null(log);
+    one_line(log);
+    query_log_close(log);
+    assert_int_equal(count(read_back(f)), 2);
+    assert_non_null(strstr(f->text, "\n{")); /* the rest of it is as asked */
+    assert_int_equal(rename(moved, f->path), 0);
+    assert_int_equal(count(read_back(f)), 1);
+    f->config.query_log = f->path;
+    log = query_log_open(f->loop, &f->config);
+    f->config.query_log = NULL;
+    assert_null(query_log_renew(log, f->loop, &f->config));
+}
+
+/* Standard error in a file that was not opened for appending: nobody writes
+ * over the other's lines. */
+static void shared_file(void **state)
+{
+    struct fixture *f = *state;
+    int before = dup(STDERR_FILENO);
+    int fd = open(f->path, O_WRONLY | O_CLOEXEC);
+    struct query_log *log;
+    char word[] = "stderr";
+
+    assert_true(before >= 0 && fd >= 0);
+    assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+    f->config.query_log = word;
+    log = query_log_open(f->loop, &f->config);
+    one_line(log);
+    query_log_close(log);
+    ssize_t n = write(STDERR_FILENO, "more\n", 5);
+    assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+    close(before);
+    close(fd);
+    assert_int_equal(n, 5);
+    assert_int_equal(count(read_back(f)), 2);
+    assert_non_null(strstr(f->text, " 1us cache\nmore\n"));
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(lines),         TEST(off),
         TEST(many),          TEST(pipe_that_nobody_reads),
-        TEST(not_a_message),
+        TEST(not_a_message), TEST(renewed),
+        TEST(shared_file),
     };
 #undef TEST
 

@@ -18,6 +18,9 @@
 
 #include <cmocka.h>
 
+/* Time enough for a client to ask, on a busy machine too. */
+enum { IDLE_MS = 300 };
+
 static void test_pieces(void **state)
 {
     struct fixture *f = *state;
@@ -194,7 +197,7 @@ static void test_idle_closed(void **state)
     struct fixture_view view;
     int silent, asking;
 
-    f->config.tcp_idle_timeout_ms = 30;
+    f->config.tcp_idle_timeout_ms = IDLE_MS;
     fixture_start(f);
     silent = client_tcp(f);
     asking = client_tcp(f);
@@ -214,7 +217,7 @@ static void test_stalled_frame(void **state)
     int sent = 0;
     struct pollfd end;
 
-    f->config.tcp_idle_timeout_ms = 60;
+    f->config.tcp_idle_timeout_ms = IDLE_MS;
     fixture_start(f);
     end = (struct pollfd){.fd = client_tcp(f), .events = POLLIN};
     while (poll(&end, 1, 10) == 0) {
@@ -233,7 +236,7 @@ static void test_waiting_is_not_idle(void **state)
     struct fixture *f = *state;
     int waiting, idle;
 
-    f->config.tcp_idle_timeout_ms = 30;
+    f->config.tcp_idle_timeout_ms = IDLE_MS;
     fixture_start(f);
     waiting = client_tcp(f);
     client_ask_tcp(waiting, 1, ASK_HOLD);
@@ -333,7 +336,7 @@ static void test_slow_reader_closed(void **state)
     int fd;
 
     f->config.tcp_max_queries_per_client = 1;
-    f->config.tcp_idle_timeout_ms = 50;
+    f->config.tcp_idle_timeout_ms = IDLE_MS;
     fixture_start(f);
     fd = stuck_client(f, COUNT, ASK_SOON_BIG);
     WAIT_FOR(f, stats.tcp_clients_slow_closed, 1);
@@ -354,7 +357,7 @@ static void test_slow_reader_waits(void **state)
 
     f->config.tcp_max_queries_per_client = COUNT + 1;
     f->config.tcp_max_unread = 10000000;
-    f->config.tcp_idle_timeout_ms = 30;
+    f->config.tcp_idle_timeout_ms = IDLE_MS;
     fixture_start(f);
     fd = stuck_client(f, COUNT, ASK_HOLD_BIG);
     client_ask_tcp(fd, COUNT, ASK_HOLD);

@@ -137,6 +137,48 @@ static void modes(void **state)
     (void)umask(before);
 }
 
+/* Socket and folder become another user's, but nothing else that has taken
+ * their place. */
+static void given_away(void **state)
+{
+    struct fixture *f = *state;
+    struct stat st;
+    char folder[160];
+    char moved[160];
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    (void)snprintf(folder, sizeof(folder), "%s/deep", f->folder);
+    (void)snprintf(f->path, sizeof(f->path), "%s/deep/socket", f->folder);
+    (void)snprintf(moved, sizeof(moved), "%s/moved", f->folder);
+    open_it(f);
+    assert_int_equal(net_local_give(f->local, 4711, 4712), 0);
+    assert_int_equal(stat(f->path, &st), 0);
+    assert_int_equal(st.st_uid, 4711);
+    assert_int_equal(st.st_gid, 4712);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(stat(folder, &st), 0);
+    assert_int_equal(st.st_uid, 4711);
+
+    assert_int_equal(rename(f->path, moved), 0);
+    int fd = open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(net_local_give(f->local, 4711, 4712), ERR_NOTFOUND);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_uid, 0);
+    close(fd);
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(symlink(moved, f->path), 0);
+    assert_int_equal(net_local_give(f->local, 0, 0), ERR_NOTFOUND);
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(net_local_give(f->local, 0, 0), ERR_NOTFOUND);
+    assert_int_equal(rename(moved, f->path), 0);
+    net_local_close(f->local);
+    f->local = NULL;
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void nobody_is_there(void **state)
 {
     struct fixture *f = *state;
@@ -263,15 +305,11 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(echo),
-        TEST(modes),
-        TEST(nobody_is_there),
-        TEST(stale_socket),
-        TEST(living_socket),
-        TEST(not_a_socket),
-        TEST(close_leaves_others),
-        TEST(input),
-        TEST(input_of_a_file),
+        TEST(echo),         TEST(modes),
+        TEST(given_away),   TEST(nobody_is_there),
+        TEST(stale_socket), TEST(living_socket),
+        TEST(not_a_socket), TEST(close_leaves_others),
+        TEST(input),        TEST(input_of_a_file),
     };
 #undef TEST
 

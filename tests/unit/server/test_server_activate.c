@@ -130,14 +130,34 @@ static void udp_at(int fd, struct sockaddr_in *sa)
         getsockname(s, (struct sockaddr *)sa, &len) != 0 || dup2(s, fd) != fd) {
         _exit(100);
     }
+    if (s != fd) {
+        close(s);
+    }
 }
 
-static void tcp_at(int fd, const struct sockaddr_in *sa)
+static bool tcp_at(int fd, const struct sockaddr_in *sa)
 {
     int s = socket(AF_INET, SOCK_STREAM, 0);
+    bool is_bound = bind(s, (const struct sockaddr *)sa, sizeof(*sa)) == 0;
 
-    if (bind(s, (const struct sockaddr *)sa, sizeof(*sa)) != 0 ||
-        listen(s, 1) != 0 || dup2(s, fd) != fd) {
+    if (is_bound && (listen(s, 1) != 0 || dup2(s, fd) != fd)) {
+        _exit(100);
+    }
+    if (s != fd || !is_bound) {
+        close(s);
+    }
+    return is_bound;
+}
+
+/* What is free for UDP may be somebody's TCP port. */
+static void pair_at(int udp, int tcp, struct sockaddr_in *sa)
+{
+    int attempts = 100;
+
+    do {
+        udp_at(udp, sa);
+    } while (!tcp_at(tcp, sa) && --attempts > 0);
+    if (attempts == 0) {
         _exit(100);
     }
 }
@@ -161,8 +181,7 @@ static int take_a_pair(void)
                             .listen_count = 1};
     struct sockaddr_in sa;
 
-    udp_at(3, &sa);
-    tcp_at(4, &sa);
+    pair_at(3, 4, &sa);
     pass(2, getpid());
     config.listen[0] = first;
     if (activate_sockets() != 0 || activate_listen(&config) != 0) {

@@ -257,7 +257,7 @@ static void lock_in(bool is_deadly)
         sandbox_landlock(&s, granted) < 0) {
         _exit(NO_LANDLOCK);
     }
-    if (sandbox_seccomp(is_deadly) != 0) {
+    if (sandbox_seccomp(is_deadly, false) != 0) {
         _exit(NO_SECCOMP);
     }
 }
@@ -356,12 +356,23 @@ static void test_ports_of_a_reload(void **state)
             struct config_server server = {.label = (char[]){"x"}};
             struct config_pool pool = {.servers = &server, .server_count = 1};
             const struct config_pool *pools[] = {NULL, &pool};
-            struct setup s = {.pools = pools, .pool_count = 2};
+            struct config config = {.dnstap = NULL};
+            struct setup s = {
+                .config = &config, .pools = pools, .pool_count = 2};
             server.addr.port = cases[i].port;
             server.more = &more;
             server.more_count = cases[i].more != 0;
             if ((sandbox_may_reach(&s) == 0) != cases[i].may) {
                 _exit((int)i + 1);
+            }
+            /* and a receiver */
+            config.dnstap = server.label;
+            config.tap = (struct config_tap){.kind = CONFIG_TAP_TCP,
+                                             .addr = server.addr};
+            s.pool_count = 0;
+            if (server.more_count == 0 &&
+                (sandbox_may_reach(&s) == 0) != cases[i].may) {
+                _exit((int)i + 101);
             }
         }
         _exit(0);
