@@ -4,87 +4,96 @@ _dotstub()
 {
     local current="${COMP_WORDS[COMP_CWORD]}"
     local before="${COMP_WORDS[COMP_CWORD - 1]}"
-    local options= values=
+    local command="" operands=0 options="" values="" i
 
     COMPREPLY=()
-    case "${COMP_WORDS[1]}" in
+    # --config=FILE is three words here.
+    if [[ $current == = ]]; then
+        current=""
+    elif [[ $before == = ]]; then
+        before="${COMP_WORDS[COMP_CWORD - 2]}"
+    fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case "${COMP_WORDS[i]}" in
+        --ca-file | --from | --idle | --queries | --server | --socket | -c | --config)
+            [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
+            ((i++))
+            ;;
+        -*) ;;
+        *)
+            if [[ -z $command ]]; then
+                command="${COMP_WORDS[i]}"
+            else
+                ((operands++))
+            fi
+            ;;
+        esac
+    done
+    case "$command" in
+    "")
+        options="-c --config -h --help -V --version"
+        values="run check health query bench pin stats top explain flush reload log-level privacy import version help keys"
+        ;;
     run)
         options="-c --config -h --help"
-        values=""
         ;;
     check)
         options="-c --config -h --help"
-        values=""
         ;;
     health)
         options="-c --config --ready -h --help"
-        values=""
         ;;
     query)
         options="-c --config --server --tcp --dnssec --cd --short --trace -h --help"
-        values="A AAAA NS CNAME SOA PTR MX TXT SRV CAA SVCB HTTPS DS DNSKEY RRSIG NSEC NSEC3 TLSA NAPTR"
+        ((operands == 1)) && values="A AAAA NS CNAME SOA PTR MX TXT SRV CAA SVCB HTTPS DS DNSKEY RRSIG NSEC NSEC3 TLSA NAPTR"
         ;;
     bench)
         options="-c --config --queries --idle -h --help"
-        values="cloudflare quad9 google adguard mullvad"
+        ((operands >= 0)) && values="cloudflare quad9 google adguard mullvad"
         ;;
     pin)
         options="--ca-file -h --help"
-        values="cloudflare quad9 google adguard mullvad"
+        ((operands == 0)) && values="cloudflare quad9 google adguard mullvad"
         ;;
     stats)
         options="-c --config --socket --json -h --help"
-        values=""
         ;;
     top)
         options="-c --config --socket --once -h --help"
-        values=""
         ;;
     explain)
         options="-c --config --socket -h --help"
-        values="A AAAA NS CNAME SOA PTR MX TXT SRV CAA SVCB HTTPS DS DNSKEY RRSIG NSEC NSEC3 TLSA NAPTR"
+        ((operands == 1)) && values="A AAAA NS CNAME SOA PTR MX TXT SRV CAA SVCB HTTPS DS DNSKEY RRSIG NSEC NSEC3 TLSA NAPTR"
         ;;
     flush)
         options="-c --config --socket --subtree -h --help"
-        values="A AAAA NS CNAME SOA PTR MX TXT SRV CAA SVCB HTTPS DS DNSKEY RRSIG NSEC NSEC3 TLSA NAPTR"
+        ((operands == 1)) && values="A AAAA NS CNAME SOA PTR MX TXT SRV CAA SVCB HTTPS DS DNSKEY RRSIG NSEC NSEC3 TLSA NAPTR"
         ;;
     reload)
         options="-c --config --socket -h --help"
-        values=""
         ;;
     log-level)
         options="-c --config --socket -h --help"
-        values="error warning notice info debug"
+        ((operands == 0)) && values="error warning notice info debug"
         ;;
     privacy)
         options="-c --config --no-namespace -h --help"
-        values=""
         ;;
     import)
         options="--from -h --help"
-        values="@files"
+        ((operands == 0)) && values="@files"
         ;;
     version)
         options="-h --help"
-        values=""
         ;;
     help)
         options="-h --help"
-        values="run check health query bench pin stats top explain flush reload log-level privacy import version help keys"
+        ((operands == 0)) && values="run check health query bench pin stats top explain flush reload log-level privacy import version help keys"
         ;;
     keys)
         options="-h --help"
-        values=""
-        ;;
-    *)
-        values="run check health query bench pin stats top explain flush reload log-level privacy import version help keys"
-        options="-c --config -h --help -V --version"
         ;;
     esac
-    if ((COMP_CWORD == 1)); then
-        values="run check health query bench pin stats top explain flush reload log-level privacy import version help keys"
-        options="-c --config -h --help -V --version"
-    fi
     case "$before" in
     --ca-file)
         values="@files"

@@ -20,36 +20,42 @@ OPTION = re.compile(r'^ +(?:-(\w), )?--([a-z-]+)(?: ([A-Z]+))?  +(.*)$')
 class Command:
     def __init__(self, name, summary, text):
         self.name, self.summary = name, summary
-        self.options = []
         usage = re.match(r'usage: (.*(?:\n {8,}.*)*)', text).group(1)
         # What follows the name and is no option's.
         words = re.sub(r'(?<!\S)\[?(-\w|--[a-z-]+)( [A-Z]+)?\]?', '', usage)
         self.operands = words.replace('[run]', '').split()[1:]
         if self.operands[:1] == [name]:
             del self.operands[0]
-        for line in text.splitlines():
-            match = OPTION.match(line)
-            if match:
-                self.options.append(list(match.groups()))
-            elif self.options and re.match(r'^ {8,}\S', line):
-                self.options[-1][3] += ' ' + line.strip()
+        self.options = options_of(text)
         self.options.append(['h', 'help', None, 'how it is used'])
 
     def values(self):
-        """What may stand after it, besides options: words, or 'files'."""
-        first = self.operands[0] if self.operands else ''
-        if first == 'FILE':
-            return 'files'
-        if '|' in first:
-            return first.split('|')
-        if first == '[COMMAND]':
-            return 'commands'
-        if re.match(r'\[SERVER\]|HOST', first):
-            return PROVIDERS
-        if '[TYPE]' in ' '.join(self.operands) or 'TYPE]' in ' '.join(
-                self.operands):
-            return TYPES
-        return []
+        """What may stand as each of its operands: (name, what is known of
+        it, does it repeat)."""
+        return [(word.strip('[].').lower() if '|' not in word else self.name,
+                 operand_values(word), word.endswith('...'))
+                for word in self.operands]
+
+
+def options_of(text):
+    """[letter or None, name, its argument or None, what it does]"""
+    options = []
+    for line in text.splitlines():
+        match = OPTION.match(line)
+        if match:
+            options.append(list(match.groups()))
+        elif options and re.match(r'^ {8,}\S', line):
+            options[-1][3] += ' ' + line.strip()
+    return options
+
+
+def operand_values(word):
+    """Words, or 'files', or 'commands'; [] where nothing is known."""
+    if '|' in word:
+        return word.split('|')
+    return {'FILE': 'files', 'COMMAND': 'commands', 'SERVER': PROVIDERS,
+            'TYPE': TYPES}.get(word.strip('[].'),
+                               PROVIDERS if word.startswith('HOST') else [])
 
 
 def values_of(argument):
@@ -57,63 +63,90 @@ def values_of(argument):
             'KIND': KINDS}.get(argument, [])
 
 
-def commands(binary):
+def read(binary):
+    """The options before a command, and the commands."""
     def said(*words):
         return subprocess.run([binary, *words], check=True, text=True,
                               stdout=subprocess.PIPE).stdout
     found = re.findall(r'^  ([a-z-]+)  +(\S.*)$', said('--help'), re.M)
-    return [Command(name, summary, said('help', name))
-            for name, summary in found if not name.startswith('-')]
+    return options_of(said('--help')), [
+        Command(name, summary, said('help', name))
+        for name, summary in found if not name.startswith('-')]
 
 
 # ---- bash
 
-def bash(all_commands):
+def bash_words(values, names):
+    if values == 'files':
+        return '@files'
+    return names if values == 'commands' else ' '.join(values)
+
+
+def bash_case(command, names):
+    lines = [f'    {command.name})',
+             f'        options="{bash_options(command.options)}"']
+    for at, (_, values, is_repeated) in enumerate(command.values()):
+        if values:
+            sign = '>=' if is_repeated else '=='
+            lines.append(f'        ((operands {sign} {at})) && '
+                         f'values="{bash_words(values, names)}"')
+    return '\n'.join(lines + ['        ;;'])
+
+
+def bash_options(options):
+    return ' '.join(f'-{s} --{n}' if s else f'--{n}' for s, n, _, _ in options)
+
+
+def bash(first, all_commands):
     names = ' '.join(c.name for c in all_commands)
-    cases, values, arguments = [], [], {}
-    for c in all_commands:
-        options = ' '.join(f'-{s} --{n}' if s else f'--{n}'
-                           for s, n, _, _ in c.options)
-        words = c.values()
-        if words == 'files':
-            words = '@files'
-        elif words == 'commands':
-            words = names
-        else:
-            words = ' '.join(words)
-        cases.append(f'    {c.name})\n        options="{options}"\n'
-                     f'        values="{words}"\n        ;;')
-        for short, name, argument, _ in c.options:
-            if argument:
-                known = values_of(argument)
-                key = f'-{short} | --{name}' if short else f'--{name}'
-                arguments[key] = ('@files' if known == 'files'
-                                  else ' '.join(known))
-    for key in sorted(arguments):
-        values.append(f'    {key})\n        values="{arguments[key]}"\n'
-                      '        options=\n        ;;')
+    arguments = {f'-{short} | --{name}' if short else f'--{name}':
+                 bash_words(values_of(argument), names)
+                 for c in all_commands
+                 for short, name, argument, _ in c.options if argument}
+    values = '\n'.join(f'    {key})\n        values="{arguments[key]}"\n'
+                       '        options=\n        ;;'
+                       for key in sorted(arguments))
+    cases = '\n'.join(bash_case(c, names) for c in all_commands)
     return f'''# bash completion of dotstub; made by completions/generate.py
 
 _dotstub()
 {{
     local current="${{COMP_WORDS[COMP_CWORD]}}"
     local before="${{COMP_WORDS[COMP_CWORD - 1]}}"
-    local options= values=
+    local command="" operands=0 options="" values="" i
 
     COMPREPLY=()
-    case "${{COMP_WORDS[1]}}" in
-{chr(10).join(cases)}
-    *)
-        values="{names}"
-        options="-c --config -h --help -V --version"
-        ;;
-    esac
-    if ((COMP_CWORD == 1)); then
-        values="{names}"
-        options="-c --config -h --help -V --version"
+    # --config=FILE is three words here.
+    if [[ $current == = ]]; then
+        current=""
+    elif [[ $before == = ]]; then
+        before="${{COMP_WORDS[COMP_CWORD - 2]}}"
     fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case "${{COMP_WORDS[i]}}" in
+        {' | '.join(sorted(arguments))})
+            [[ ${{COMP_WORDS[i + 1]}} == = ]] && ((i++))
+            ((i++))
+            ;;
+        -*) ;;
+        *)
+            if [[ -z $command ]]; then
+                command="${{COMP_WORDS[i]}}"
+            else
+                ((operands++))
+            fi
+            ;;
+        esac
+    done
+    case "$command" in
+    "")
+        options="{bash_options(first)}"
+        values="{names}"
+        ;;
+{cases}
+    esac
     case "$before" in
-{chr(10).join(values)}
+{values}
     esac
     if [[ $values == @files && $current != -* ]]; then
         compopt -o filenames 2>/dev/null
@@ -146,27 +179,38 @@ def zsh_action(values, message):
     return f':{message}:'
 
 
-def zsh(all_commands):
+def zsh_options(options):
+    for short, name, argument, text in options:
+        tail = f'[{zsh_text(text)}]'
+        equals, plus = ('=', '+') if argument else ('', '')
+        if argument:
+            tail += zsh_action(values_of(argument), argument.lower())
+        if short:
+            yield (f"'(-{short} --{name})'{{-{short}{plus},--{name}{equals}}}"
+                   f"'{tail}'")
+        else:
+            yield f"'--{name}{equals}{tail}'"
+
+
+def zsh_arguments(lines, indent):
+    return f' \\\n{indent}'.join(['_arguments', *lines])
+
+
+def zsh_case(command):
+    lines = list(zsh_options(command.options))
+    for at, (name, values, is_repeated) in enumerate(command.values()):
+        place = '*' if is_repeated else at + 1
+        lines.append(f"'{place}{zsh_action(values, name)}'")
+    return (f'    {command.name})\n        '
+            f'{zsh_arguments(lines, " " * 12)}\n        ;;')
+
+
+def zsh(first, all_commands):
     listed = '\n'.join(f"        '{c.name}:{zsh_text(c.summary)}'"
                        for c in all_commands)
-    cases = []
-    for c in all_commands:
-        lines = []
-        for short, name, argument, text in c.options:
-            tail = f'[{zsh_text(text)}]'
-            if argument:
-                tail += zsh_action(values_of(argument), argument.lower())
-            if short:
-                lines.append(f"'(-{short} --{name})'{{-{short},--{name}}}"
-                             f"'{tail}'")
-            else:
-                lines.append(f"'--{name}{tail}'")
-        if c.operands:
-            lines.append(
-                f"'*{zsh_action(c.values(), 'argument')}'")
-        joined = ' \\\n            '.join(lines)
-        cases.append(f'    {c.name})\n        _arguments \\\n            '
-                     f'{joined}\n        ;;')
+    top = zsh_arguments([*zsh_options(first), "'1:command:_dotstub_commands'"],
+                        ' ' * 12)
+    cases = '\n'.join(zsh_case(c) for c in all_commands)
     return f'''#compdef dotstub
 # zsh completion of dotstub; made by completions/generate.py
 
@@ -181,19 +225,35 @@ _dotstub_commands()
 
 _dotstub()
 {{
-    if ((CURRENT == 2)); then
-        _dotstub_commands
+    local command i
+
+    for ((i = 2; i < CURRENT; i++)); do
+        case $words[i] in
+        -c | --config) ((i++)) ;;
+        -*) ;;
+        *)
+            command=$words[i]
+            break
+            ;;
+        esac
+    done
+    if [[ -z $command ]]; then
+        {top}
         return
     fi
-    local command=$words[2]
-    shift words
+    # Options before the command are as good as behind it.
+    words=("$command" "${{(@)words[2,i-1]}}" "${{(@)words[i+1,-1]}}")
     ((CURRENT--))
     case $command in
-{chr(10).join(cases)}
+{cases}
     esac
 }}
 
-_dotstub "$@"
+if [[ $funcstack[1] == _dotstub ]]; then
+    _dotstub "$@"
+else
+    compdef _dotstub dotstub
+fi
 '''
 
 
@@ -203,40 +263,84 @@ def fish_text(text):
     return text.replace('\\', '\\\\').replace("'", "\\'")
 
 
-def fish(all_commands):
-    lines = ['# fish completion of dotstub; made by completions/generate.py',
-             '', 'complete -c dotstub -f']
-    names = ' '.join(c.name for c in all_commands)
-    for c in all_commands:
-        lines.append(f"complete -c dotstub -n __fish_use_subcommand "
-                     f"-a {c.name} -d '{fish_text(c.summary)}'")
-    for c in all_commands:
-        where = f"complete -c dotstub -n '__fish_seen_subcommand_from {c.name}'"
-        for short, name, argument, text in c.options:
-            line = where + (f' -s {short}' if short else '') + f' -l {name}'
-            if argument:
-                known = values_of(argument)
-                line += ' -r' + (' -F' if known == 'files' else
-                                 f" -a '{' '.join(known)}'" if known else '')
-            lines.append(line + f" -d '{fish_text(text)}'")
-        values = c.values()
+FISH = """# fish completion of dotstub; made by completions/generate.py
+
+# The words behind the first one, without options and their arguments.
+function __dotstub_words
+    set -l is_argument 0
+    for word in (commandline -opc)[2..]
+        if test $is_argument = 1
+            set is_argument 0
+            continue
+        end
+        switch $word
+            case ARGUMENTS
+                set is_argument 1
+            case '-*'
+            case '*'
+                echo $word
+        end
+    end
+end
+
+# Is there no command yet, or is it this one, with so many words behind it?
+function __dotstub_at -a command count
+    set -l words (__dotstub_words)
+    test "$words[1]" = "$command"; or return 1
+    test -z "$count"; or test (count $words) = (math $count + 1)
+end
+
+complete -c dotstub -f
+"""
+
+
+def fish_options(where, options):
+    for short, name, argument, text in options:
+        line = where + (f' -s {short}' if short else '') + f' -l {name}'
+        if argument:
+            known = values_of(argument)
+            line += (' -r -F' if known == 'files' else
+                     f" -x -a '{' '.join(known)}'" if known else ' -x')
+        yield line + f" -d '{fish_text(text)}'"
+
+
+def fish_values(command, names):
+    for at, (_, values, is_repeated) in enumerate(command.values()):
+        count = '' if is_repeated else f' {at}'
+        where = f"complete -c dotstub -n '__dotstub_at {command.name}{count}'"
         if values == 'files':
-            lines.append(where + ' -F')
-        elif values == 'commands':
-            lines.append(where + f" -a '{names}'")
+            yield where + ' -F'
         elif values:
-            lines.append(where + f" -a '{' '.join(values)}'")
+            words = names if values == 'commands' else ' '.join(values)
+            yield where + f" -a '{words}'"
+
+
+def fish(first, all_commands):
+    names = ' '.join(c.name for c in all_commands)
+    arguments = sorted({word for c in all_commands
+                        for short, name, argument, _ in c.options if argument
+                        for word in (f'-{short}' if short else '', f'--{name}')
+                        if word})
+    where = "complete -c dotstub -n '__dotstub_at \"\"'"
+    lines = [FISH.replace('ARGUMENTS', ' '.join(arguments)).rstrip(),
+             *fish_options(where, first)]
+    lines += [f"{where} -a {c.name} -d '{fish_text(c.summary)}'"
+              for c in all_commands]
+    for c in all_commands:
+        lines += fish_options(f"complete -c dotstub -n '__dotstub_at {c.name}'",
+                              c.options)
+        lines += fish_values(c, names)
     return '\n'.join(lines) + '\n'
 
 
 def main():
     is_check = sys.argv[1] == '--check'
-    found = commands(sys.argv[-1])
+    found = read(sys.argv[-1])
     stale = []
     for name, make in (('dotstub.bash', bash), ('_dotstub', zsh),
                        ('dotstub.fish', fish)):
         path = HERE / name
-        text = make(found)
+        text = make(*found)
         if not is_check:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:

@@ -50,6 +50,7 @@ build lib:jansson>=2.13 libjansson-dev jansson-devel jansson-dev jansson
 build lib:mbedtls>=3.6<4 - mbedtls-devel mbedtls-dev mbedtls
 build lib:libseccomp>=2.5 libseccomp-dev libseccomp-devel libseccomp-dev libseccomp
 build lib:libmicrohttpd>=0.9.73 libmicrohttpd-dev libmicrohttpd-devel libmicrohttpd-dev libmicrohttpd
+build lib:libfstrm>=0.6 libfstrm-dev fstrm-devel fstrm-dev fstrm
 build dir:/etc/ssl/certs ca-certificates ca-certificates ca-certificates ca-certificates
 demo cmd:python3 python3 python3 python3 python
 demo py:dns python3-dnspython python3-dns py3-dnspython python-dnspython
@@ -66,7 +67,11 @@ test cmd:dnsdist dnsdist dnsdist dnsdist dnsdist
 test cmd:dnsmasq dnsmasq-base dnsmasq dnsmasq dnsmasq
 test cmd:kdig knot-dnsutils knot-utils knot-utils knot
 test cmd:drill ldnsutils ldns-utils ldns-tools ldns
+test cmd:zsh zsh zsh zsh zsh
+test cmd:fish fish fish fish fish
 test cmd:ip iproute2 iproute iproute2 iproute2
+test cmd:fstrm_capture fstrm-bin fstrm-utils fstrm-utils fstrm
+test cmd:dnstap-ldns dnstap-ldns - - -
 test cmd:systemd-analyze systemd systemd - systemd
 test cmd:openssl openssl openssl openssl openssl
 test cmd:musl-gcc musl-tools musl-gcc - musl
@@ -96,6 +101,7 @@ package cmd:lintian lintian - - -
 package cmd:mmdebstrap mmdebstrap - - -
 package cmd:systemd-analyze systemd - - -
 package lib:libmicrohttpd>=0.9.73 libmicrohttpd-dev - - -
+package lib:libfstrm>=0.6 libfstrm-dev - - -
 TABLE
 }
 

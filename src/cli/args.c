@@ -11,6 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The command whose arguments were read last; NULL: none was. */
+static const char *command_name;
+
+void cli_print_see(void)
+{
+    if (command_name == NULL) {
+        fprintf(stderr, " (see dotstub --help)\n");
+    } else {
+        fprintf(stderr, " (see dotstub help %s)\n", command_name);
+    }
+}
+
 int cli_usage_error(const char *what, const char *word,
                     const char *const *candidates, size_t count)
 {
@@ -24,7 +36,7 @@ int cli_usage_error(const char *what, const char *word,
     if (suggest.best != NULL) {
         fprintf(stderr, "; did you mean '%s'?", suggest.best);
     }
-    fprintf(stderr, " (see dotstub --help)\n");
+    cli_print_see();
     return CLI_USAGE;
 }
 
@@ -97,10 +109,9 @@ static void take_option(const struct cli_option *option)
 /* A file without its -c, as many programs take it. */
 static int missing_option(const char *word)
 {
-    fprintf(stderr,
-            "dotstub: unexpected argument '%s'; did you mean -c %s? "
-            "(see dotstub --help)\n",
+    fprintf(stderr, "dotstub: unexpected argument '%s'; did you mean -c %s?",
             word, word);
+    cli_print_see();
     return CLI_USAGE;
 }
 
@@ -110,7 +121,8 @@ static int take_operands(int argc, char **argv, struct cli_args *args)
     bool is_default = args->config_file != NULL &&
                       strcmp(args->config_file, CLI_CONFIG_FILE) == 0;
 
-    if (count == 1 && args->operands_max == 0 && is_default) {
+    if (count == 1 && args->operands_max == 0 && is_default &&
+        strpbrk(argv[optind], "./") != NULL) {
         return missing_option(argv[optind]);
     }
     if (count > (int)args->operands_max) {
@@ -128,6 +140,8 @@ int cli_parse(int argc, char **argv, struct cli_args *args)
     struct options options;
     int code;
 
+    /* What help is asked about is not known to it. */
+    command_name = strcmp(argv[0], "help") == 0 ? NULL : argv[0];
     options_init(&options, args);
     optind = 1;
     opterr = 0;
@@ -156,24 +170,76 @@ static bool is_default_missing(const char *file)
            errno == ENOENT;
 }
 
+static bool begins_with(const char *line, const char *start)
+{
+    return strncmp(line, start, strlen(start)) == 0;
+}
+
+/* Variables alone would do, but for one with a slip in its name. */
+static void print_variables(void)
+{
+    struct config_diagnostics d;
+    struct config *config = NULL;
+
+    if (config_load("/dev/null", &config, &d) != 0) {
+        config = NULL;
+    }
+    for (size_t i = 0; i < d.count; i++) {
+        if (begins_with(d.lines[i], "environment ")) {
+            fprintf(stderr, "%s\n", d.lines[i]);
+        }
+    }
+    config_diagnostics_finish(&d);
+    config_destroy(config);
+}
+
 struct config *cli_load(const char *file)
+{
+    return cli_load_quiet(file, NULL);
+}
+
+struct config *cli_load_quiet(const char *file, const char *known)
 {
     struct config_diagnostics d;
     struct config *config = NULL;
     int err = config_load(file, &config, &d);
-
-    const char *more = err == ERR_CONFIG && is_default_missing(file)
-                           ? " (-c FILE names another)"
-                           : "";
+    bool is_missing = false;
 
     for (size_t i = 0; i < d.count; i++) {
-        fprintf(stderr, "%s%s\n", d.lines[i], more);
+        if (known != NULL && begins_with(d.lines[i], known)) {
+            continue;
+        }
+        /* Without a file and without servers elsewhere this is the line. */
+        is_missing = err == ERR_CONFIG && d.count == 1 &&
+                     begins_with(d.lines[i], file) && is_default_missing(file);
+        fprintf(stderr, "%s%s\n", d.lines[i],
+                is_missing ? " (-c FILE names another)" : "");
     }
     config_diagnostics_finish(&d);
+    if (is_missing) {
+        print_variables();
+    }
     if (err != 0 && err != ERR_CONFIG) {
         fprintf(stderr, "%s: %s\n", file, err_text(err));
     }
     return err == 0 ? config : NULL;
+}
+
+int cli_door(const char *file, struct config_door *out)
+{
+    struct config_diagnostics d;
+    /* Nobody named it, and nothing is wrong with there being none. */
+    int err = config_door_load(is_default_missing(file) ? "/dev/null" : file,
+                               environ, out, &d);
+
+    for (size_t i = 0; i < d.count; i++) {
+        fprintf(stderr, "%s\n", d.lines[i]);
+    }
+    config_diagnostics_finish(&d);
+    if (err != 0) {
+        fprintf(stderr, "dotstub: %s\n", err_text(err));
+    }
+    return err;
 }
 
 int cli_end_output(void)

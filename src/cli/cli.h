@@ -9,6 +9,7 @@
 
 #include "base/attr.h"
 #include "config/config.h"
+#include "config/door.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -89,8 +90,18 @@ MUST_USE int cli_parse(int argc, char **argv, struct cli_args *args);
 int cli_usage_error(const char *what, const char *word,
                     const char *const *candidates, size_t count);
 
+/* End such a line: where to read how the command is used. */
+void cli_print_see(void);
+
 /* Load file and print its diagnostics. NULL: it is not usable. */
 MUST_USE struct config *cli_load(const char *file);
+
+/* The same without the diagnostics that begin with known, which were told. */
+MUST_USE struct config *cli_load_quiet(const char *file, const char *known);
+
+/* Where the configuration in file says that dotstub can be asked; what is wrong
+ * with it is printed as warnings. Returns 0 | ERR_NOMEM (printed). */
+MUST_USE int cli_door(const char *file, struct config_door *out);
 
 /* Flush standard output. Returns CLI_OK, or CLI_FAILURE with a message. */
 int cli_end_output(void);

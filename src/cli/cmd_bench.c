@@ -163,7 +163,12 @@ static void print_table(const struct bench *b)
     puts("\nTimes in ms: connecting with a full and a resumed handshake, TCP "
          "included; then\nqueries over a warm connection. ORDER: \"out\" if a "
          "quick answer overtook a slow\none, \"in\" if none was seen to. "
-         "KEEPALIVE: the idle limit that the server told.\n");
+         "KEEPALIVE: the idle limit that the server told.");
+    if (b->idle_s > 0) {
+        puts("IDLE: after so long it closed an idle connection (\">\": it did "
+             "not).");
+    }
+    putchar('\n');
 }
 
 /* ---- the list to use ---- */
@@ -289,8 +294,8 @@ static int take_number(const char *text, const char *what, unsigned max,
     number = strtoul(text, &end, 10);
     if (!isdigit((unsigned char)text[0]) || *end != '\0' || number < 1 ||
         number > max) {
-        fprintf(stderr, "dotstub: %s: 1 to %u, not '%s' (see dotstub --help)\n",
-                what, max, text);
+        fprintf(stderr, "dotstub: %s: 1 to %u, not '%s'", what, max, text);
+        cli_print_see();
         return CLI_USAGE;
     }
     *out = (unsigned)number;
@@ -323,7 +328,7 @@ int cmd_bench(int argc, char **argv)
     }
     if (code == CLI_OK) {
         code = load_with_servers(&args, args.operands, args.operand_count,
-                                 &config);
+                                 "bench", &config);
     }
     if (code != CLI_OK) {
         return code;

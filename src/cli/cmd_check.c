@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WHY_MAX = 256 };
 
@@ -90,6 +91,15 @@ static void print_zones(const struct config *c)
     }
 }
 
+/* What was checked. Without a file that was the environment. */
+static const char *name_of(const char *file)
+{
+    if (strcmp(file, "-") == 0) {
+        return "<stdin>";
+    }
+    return access(file, F_OK) == 0 ? file : "the environment";
+}
+
 int cmd_check(int argc, char **argv)
 {
     struct cli_args args = {.config_file = CLI_CONFIG_FILE};
@@ -105,7 +115,7 @@ int cmd_check(int argc, char **argv)
     if (config == NULL) {
         return CLI_BAD_CONFIG;
     }
-    name = strcmp(args.config_file, "-") == 0 ? "<stdin>" : args.config_file;
+    name = name_of(args.config_file);
     if (!check_names(config, name)) {
         config_destroy(config);
         return CLI_BAD_CONFIG;

@@ -7,7 +7,7 @@
 
 static void print_commands(void)
 {
-    printf("usage: dotstub [COMMAND] [-c FILE]\n"
+    printf("usage: dotstub [COMMAND] [-c FILE] [OPTION]...\n"
            "\n"
            "A DNS stub resolver that asks over verified DNS over TLS.\n"
            "\n");

@@ -30,7 +30,9 @@ static int unknown_kind(const char *word)
     for (; count < import_kind_count; count++) {
         names[count] = import_kinds[count].name;
     }
-    return cli_usage_error("unknown kind", word, names, count);
+    return cli_usage_error("not stubby, unbound, resolved, dnsdist, "
+                           "dnsdist-lua or proxy:",
+                           word, names, count);
 }
 
 /* ---- faults ---- */
@@ -52,8 +54,8 @@ static void show_faults(struct import *im)
 
 /* ---- the result ---- */
 
-/* Would dotstub take it? Says why not. */
-static int check(const char *text, size_t len)
+/* Would dotstub take it, and is all of it there? Says why not. */
+static int check(const char *text, size_t len, bool is_incomplete)
 {
     struct config_diagnostics d;
     struct config *config = NULL;
@@ -67,9 +69,11 @@ static int check(const char *text, size_t len)
     if (err != 0) {
         fprintf(stderr, "dotstub: what is printed must be mended before it "
                         "can be used\n");
-        return CLI_BAD_CONFIG;
+    } else if (is_incomplete) {
+        fprintf(stderr, "dotstub: what is printed lacks something that must be "
+                        "added by hand: see its comments\n");
     }
-    return CLI_OK;
+    return err != 0 || is_incomplete ? CLI_BAD_CONFIG : CLI_OK;
 }
 
 static int print_result(struct import *im, const char *file,
@@ -85,7 +89,7 @@ static int print_result(struct import *im, const char *file,
     (void)fwrite(text, 1, len, stdout);
     int code = cli_end_output();
     if (code == CLI_OK) {
-        code = check(text, len);
+        code = check(text, len, im->is_incomplete);
     }
     free(text);
     return code;

@@ -293,7 +293,7 @@ int cmd_pin(int argc, char **argv)
     if (tls_global_init() != 0 ||
         tls_trust_load(ca_file, NULL, &trust, why, sizeof(why)) != 0) {
         fprintf(stderr, "dotstub: trusted certificates: %s\n", why);
-        return CLI_FAILURE;
+        return CLI_BAD_CONFIG;
     }
     code = connect_and_report(&target, trust);
     tls_trust_release(trust);

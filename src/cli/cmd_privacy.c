@@ -7,10 +7,13 @@
 #include "base/err.h"
 #include "cli/cli.h"
 #include "cli/load_with.h"
+#include "cli/print_message.h"
 #include "cli/privacy.h"
 #include "cli/stack.h"
 #include "dns/message.h"
+#include "dns/name.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -31,6 +34,7 @@ struct privacy {
     struct config *config;
     const char *const *names;
     size_t name_count;
+    bool may_use_space;
     struct privacy_places places;
     struct privacy_tap tap;
 };
@@ -39,15 +43,15 @@ struct privacy {
 
 static void print_lookup(const struct stack *s, const char *name)
 {
+    struct span answer = span_of(s->answer, s->answer_len);
     struct dns_response r;
-    char rcode[16];
 
-    if (dns_response_parse(span_of(s->answer, s->answer_len), &r) != 0) {
-        printf("  %s A: no answer\n", name);
-    } else {
-        printf("  %s A: %s, %u records\n", name, dns_rcode_text(r.rcode, rcode),
-               r.answer_count);
+    printf("  %s A: ", name);
+    print_message_why(stdout, answer);
+    if (dns_response_parse(answer, &r) == 0 && r.rcode == DNS_RCODE_NOERROR) {
+        printf(", %u record%s", r.answer_count, r.answer_count == 1 ? "" : "s");
     }
+    putchar('\n');
 }
 
 /* Takes the configuration. Returns an exit code of cli.h. */
@@ -65,11 +69,10 @@ static int look_up(struct privacy *p, void (*on_turn)(void *arg))
     for (size_t i = 0; code == CLI_OK && i < p->name_count; i++) {
         const struct stack_question q = {
             .name = p->names[i], .type = DNS_TYPE_A, .is_tcp = true};
-        if (stack_ask(&s, &q) != 0) {
-            code = cli_usage_error("this is no domain name:", q.name, NULL, 0);
-        } else {
-            print_lookup(&s, q.name);
-        }
+        int err = stack_ask(&s, &q);
+        assert(err == 0); /* the name was read before */
+        (void)err;
+        print_lookup(&s, q.name);
     }
     stack_close(&s);
     (void)fflush(stdout);
@@ -105,10 +108,13 @@ static void print_flow(const struct privacy_flow *f, bool has_content)
     char text[ADDR_TEXT_MAX];
     char protocol[24];
 
-    printf(
-        "  %s to %s, %llu %s", protocol_text(f->protocol, protocol),
-        f->to.port != 0 ? addr_text(&f->to, text) : addr_ip_text(&f->to, text),
-        (unsigned long long)f->packets, has_content ? "packets" : "socket(s)");
+    printf("  %s to %s, %llu %s", protocol_text(f->protocol, protocol),
+           f->to.port != 0 ? addr_text(&f->to, text)
+                           : addr_ip_text(&f->to, text),
+           (unsigned long long)f->packets,
+           has_content       ? "packets"
+           : f->packets == 1 ? "socket"
+                             : "sockets");
     if (has_content) {
         printf(", %llu octets", (unsigned long long)f->octets);
     }
@@ -166,10 +172,11 @@ static void print_limits(const struct privacy *p, bool has_content)
 {
     puts("\nWhat this does not show:");
     if (!has_content) {
-        puts("  - what the packets hold: network namespaces are not allowed "
-             "here, so the\n    sockets were looked at, every millisecond; one "
-             "that lived shorter, or that\n    sent without being connected, "
-             "was not seen");
+        printf("  - what the packets hold: %s,\n    so the sockets were looked "
+               "at, every millisecond; one that lived shorter, or\n    that "
+               "sent without being connected, was not seen\n",
+               p->may_use_space ? "network namespaces are not allowed here"
+                                : "they were not looked at (--no-namespace)");
     }
     if (has_content && has_plain(p)) {
         puts("  - answers of servers in clear text, which are out of reach of "
@@ -299,10 +306,10 @@ static void look_at_sockets(void *arg)
 
 /* ---- the command ---- */
 
-static int run(struct privacy *p, bool may_use_space)
+static int run(struct privacy *p)
 {
     bool has_content = true;
-    int code = may_use_space ? watch_packets(p) : EXIT_NO_SPACE;
+    int code = p->may_use_space ? watch_packets(p) : EXIT_NO_SPACE;
 
     if (code == EXIT_NO_SPACE) {
         has_content = false;
@@ -316,6 +323,18 @@ static int run(struct privacy *p, bool may_use_space)
     }
     config_destroy(p->config);
     return code;
+}
+
+static int check_names(const struct privacy *p)
+{
+    uint8_t name[DNS_NAME_MAX];
+
+    for (size_t i = 0; i < p->name_count; i++) {
+        if (dns_name_from_text(p->names[i], strlen(p->names[i]), name) < 0) {
+            return cli_usage_error("not a domain name:", p->names[i], NULL, 0);
+        }
+    }
+    return CLI_OK;
 }
 
 int cmd_privacy(int argc, char **argv)
@@ -341,11 +360,15 @@ int cmd_privacy(int argc, char **argv)
         p->names = (const char *const *)args.operands;
         p->name_count = args.operand_count;
     }
-    code = load_with_servers(&args, NULL, 0, &p->config);
+    p->may_use_space = !is_outside;
+    code = check_names(p);
+    if (code == CLI_OK) {
+        code = load_with_servers(&args, NULL, 0, NULL, &p->config);
+    }
     if (code == CLI_OK) {
         privacy_places_init(&p->places, p->config);
         privacy_tap_init(&p->tap, &p->places);
-        code = run(p, !is_outside);
+        code = run(p);
     }
     free(p);
     return code;

@@ -56,7 +56,9 @@ static void print_servers(const struct upstream_pool *pool, unsigned pad_block)
     for (size_t i = 0; i < count; i++) {
         const struct upstream_server_report *r = &all[i];
         if (r->why[0] != '\0') {
-            printf(";; SERVER: %s failed: %s\n", r->label, r->why);
+            bool is_cut = strlen(r->why) == UPSTREAM_WHY_LEN - 1;
+            printf(";; SERVER: %s failed: %s%s\n", r->label, r->why,
+                   is_cut ? "…" : "");
         }
         if (r->answers == 0) {
             continue;
@@ -105,13 +107,27 @@ static void print_trace(const struct trace *t)
     }
 }
 
+/* The data alone. Where there is none because of an error, why. */
+static int print_short(const struct query *q, struct span answer)
+{
+    int err = print_message_short(stdout, answer);
+
+    if (err == 0 && (dns_get16(answer.ptr + 2) & DNS_RCODE_MASK) != 0) {
+        (void)fflush(stdout);
+        fprintf(stderr, "dotstub: %s: ", q->question.name);
+        print_message_why(stderr, answer);
+        fputc('\n', stderr);
+    }
+    return err;
+}
+
 static int print_all(const struct query *q)
 {
     struct span answer = span_of(q->stack.answer, q->stack.answer_len);
     int err;
 
     if (q->is_short) {
-        err = print_message_short(stdout, answer);
+        err = print_short(q, answer);
     } else {
         printf("; <<>> dotstub query <<>> %s%s%s\n", q->question.name,
                q->type != NULL ? " " : "", q->type != NULL ? q->type : "");
@@ -161,11 +177,10 @@ static int take_question(struct query *q, const struct cli_args *args)
     }
     if (dns_name_from_text(q->question.name, strlen(q->question.name), name) <
         0) {
-        return cli_usage_error("this is no domain name:", q->question.name,
-                               NULL, 0);
+        return cli_usage_error("not a domain name:", q->question.name, NULL, 0);
     }
     if (type < 0) {
-        return cli_usage_error("unknown type", q->type, NULL, 0);
+        return cli_usage_error("not a record type:", q->type, NULL, 0);
     }
     q->question.type = (uint16_t)type;
     return CLI_OK;
@@ -200,7 +215,8 @@ int cmd_query(int argc, char **argv)
     code = take_question(&q, &args);
     if (code == CLI_OK) {
         char *servers[] = {(char *)(uintptr_t)q.server};
-        code = load_with_servers(&args, servers, q.server != NULL, &config);
+        code = load_with_servers(&args, servers, q.server != NULL, "--server",
+                                 &config);
     }
     return code == CLI_OK ? run(&q, config) : code;
 }

@@ -122,6 +122,10 @@ static void print_clients(const struct admin_report *r)
         "by the bounds");
     row("not allowed", l->guard.not_allowed, "");
     row("over their rate", l->guard.over_rate, "");
+    if (r->dnstap_written + r->dnstap_dropped > 0) {
+        row("dnstap messages", r->dnstap_written, "");
+        row("dnstap dropped", r->dnstap_dropped, "no receiver, or too slow");
+    }
 }
 
 static void print_server(const struct upstream_server_report *s)

@@ -17,41 +17,49 @@ enum { PATIENCE_MS = 20000 };
 
 char *control_path(const char *socket, const char *config_file, int *code)
 {
-    struct config *config = NULL;
+    struct config_door door;
     char *path = NULL;
 
-    if (socket == NULL) {
-        config = cli_load(config_file);
-        if (config == NULL) {
-            *code = CLI_BAD_CONFIG;
-            return NULL;
-        }
-        socket = config->control;
-    }
     *code = CLI_FAILURE;
-    if (socket == NULL) {
+    if (socket != NULL) {
+        return strdup(socket);
+    }
+    if (cli_door(config_file, &door) != 0) {
+        return NULL;
+    }
+    if (door.is_control_bad) {
+        fprintf(stderr, "dotstub: so it is not known where to ask; --socket "
+                        "PATH says it\n");
+        *code = CLI_BAD_CONFIG;
+    } else if (door.control == NULL) {
         fprintf(stderr, "dotstub: the configuration has no control socket "
                         "(control: off)\n");
-    } else {
-        path = strdup(socket);
     }
-    config_destroy(config);
+    path = door.control;
+    door.control = NULL;
+    config_door_finish(&door);
     return path;
+}
+
+const char *control_unreachable_text(int err)
+{
+    switch (err) {
+    case ERR_NOTFOUND:
+    case ERR_NET_REFUSED:
+        return "no dotstub is running there";
+    case ERR_NET_ACCESS:
+        return "permission denied (root and the user that dotstub runs as may "
+               "ask)";
+    case ERR_INVAL:
+        return "not a name that a socket can have";
+    default:
+        return err_text(err);
+    }
 }
 
 int control_say_unreachable(const char *path, int err)
 {
-    const char *why = err_text(err);
-
-    if (err == ERR_NOTFOUND || err == ERR_NET_REFUSED) {
-        why = "no dotstub is running there";
-    } else if (err == ERR_NET_ACCESS) {
-        why = "permission denied (root and the user that dotstub runs as may "
-              "ask)";
-    } else if (err == ERR_INVAL) {
-        why = "not a name that a socket can have";
-    }
-    fprintf(stderr, "dotstub: %s: %s\n", path, why);
+    fprintf(stderr, "dotstub: %s: %s\n", path, control_unreachable_text(err));
     return CLI_FAILURE;
 }
 

@@ -11,13 +11,16 @@
 
 #include <stdio.h>
 
-/* The socket's path: of --socket (NULL: not given), else of the configuration.
- * Owned by the caller. NULL: there is none (said), *code is what to exit with.
- */
+/* The socket's path: of --socket (NULL: not given), else of the configuration,
+ * of which nothing else needs to be right. Owned by the caller. NULL: there is
+ * none (said), *code is what to exit with. */
 MUST_USE char *control_path(const char *socket, const char *config_file,
                             int *code);
 
-/* Say why nobody can be asked at path. Returns CLI_FAILURE. */
+/* Why nobody can be asked, by what control_session_open() returned; static. */
+const char *control_unreachable_text(int err);
+
+/* Say it of path. Returns CLI_FAILURE. */
 int control_say_unreachable(const char *path, int err);
 
 /* A line came, borrowed for the call; NULL: the connection ended (closed by

@@ -1,7 +1,7 @@
 /*
- * Gathering, and writing what was gathered. Whatever of a foreign file reaches
- * the result is quoted, or was parsed and is written anew, so that no value can
- * become a key.
+ * Gathering. Whatever of a foreign file reaches the result is quoted, or was
+ * parsed and is written anew (import_write.c), so that no value can become a
+ * key.
  */
 #include "cli/import.h"
 
@@ -16,14 +16,15 @@
 #include <strings.h>
 
 const struct import_kind import_kinds[] = {
-    {"stubby", "stubby.yml", "upstream_recursive_servers:", import_stubby,
+    {"stubby", "stubby.yml", "upstream_recursive_servers:", NULL, import_stubby,
      NULL},
-    {"resolved", "resolved.conf", "[Resolve]", NULL, import_resolved},
-    {"dnsdist", "dnsdist.yml", "backends:", import_dnsdist, NULL},
-    {"dnsdist-lua", "dnsdist.conf", "newServer", NULL, import_lua},
-    {"proxy", "a Python proxy's config.yml", "DNS_SERVERS:", import_proxy,
+    {"resolved", "resolved.conf", "[Resolve]", NULL, NULL, import_resolved},
+    {"dnsdist", "dnsdist.yml", "backends:", NULL, import_dnsdist, NULL},
+    {"dnsdist-lua", "dnsdist.conf", "newServer", NULL, NULL, import_lua},
+    {"proxy", "a Python proxy's config.yml", "DNS_SERVERS:", NULL, import_proxy,
      NULL},
-    {"unbound", "unbound.conf", "forward-zone:", NULL, import_unbound},
+    {"unbound", "unbound.conf", "forward-zone:", "include-toplevel:", NULL,
+     import_unbound},
 };
 
 const size_t import_kind_count = COUNT_OF(import_kinds);
@@ -50,7 +51,8 @@ int import_init(struct import *im, const char *file)
     diag_init(&im->faults, file);
     im->servers = calloc(IMPORT_SERVERS_MAX, sizeof(*im->servers));
     if (im->servers == NULL || text_init(&im->listen) != 0 ||
-        text_init(&im->settings) != 0 || text_init(&im->notes) != 0) {
+        text_init(&im->settings) != 0 || text_init(&im->notes) != 0 ||
+        text_init(&im->lost) != 0) {
         return ERR_NOMEM;
     }
     return 0;
@@ -66,13 +68,13 @@ void import_finish(struct import *im)
     text_finish(&im->listen);
     text_finish(&im->settings);
     text_finish(&im->notes);
+    text_finish(&im->lost);
     diag_finish(&im->faults);
 }
 
 /* ---- gathering ---- */
 
-/* What others wrote has its place in one line of comment. */
-static void put_comment(FILE *out, const char *text)
+void import_put_comment(FILE *out, const char *text)
 {
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
@@ -90,13 +92,32 @@ void import_note(struct import *im, unsigned line, const char *fmt, ...)
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     fprintf(im->notes.out, "#   line %u: ", line);
-    put_comment(im->notes.out, text);
+    import_put_comment(im->notes.out, text);
+}
+
+/* Does a line of the settings say key? */
+static bool is_set(struct import *im, const char *key)
+{
+    size_t len = strlen(key);
+
+    (void)fflush(im->settings.out);
+    for (const char *line = im->settings.data; line != NULL;) {
+        if (strncmp(line, key, len) == 0 && line[len] == ':') {
+            return true;
+        }
+        line = strchr(line, '\n');
+        line = line == NULL ? NULL : line + 1;
+    }
+    return false;
 }
 
 void import_set(struct import *im, const char *key, const char *fmt, ...)
 {
     va_list args;
 
+    if (is_set(im, key)) {
+        return;
+    }
     fprintf(im->settings.out, "%s: ", key);
     va_start(args, fmt);
     (void)vfprintf(im->settings.out, fmt, args);
@@ -160,6 +181,12 @@ static bool join(const struct import_entry *e, const char *scheme,
                     hash != NULL && scheme[0] == '\0' ? hash : "") < 512;
 }
 
+const char *import_addr_text(const struct addr *a, uint16_t usual,
+                             char text[ADDR_TEXT_MAX])
+{
+    return a->port == usual ? addr_ip_text(a, text) : addr_text(a, text);
+}
+
 void import_listen(struct import *im, struct mark at, const char *text,
                    const char *port)
 {
@@ -167,6 +194,7 @@ void import_listen(struct import *im, struct mark at, const char *text,
     char joined[512];
     char why[HOST_WHY_MAX] = "is too long";
     char shown[ADDR_TEXT_MAX];
+    char line[ADDR_TEXT_MAX + 16];
     struct endpoint found;
 
     if (!join(&e, "", joined) ||
@@ -174,7 +202,12 @@ void import_listen(struct import *im, struct mark at, const char *text,
         diag_error(&im->faults, at, "", "%s", why);
         return;
     }
-    fprintf(im->listen.out, "  - \"%s\"\n", addr_text(&found.addr, shown));
+    (void)snprintf(line, sizeof(line), "  - \"%s\"\n",
+                   import_addr_text(&found.addr, ENDPOINT_PORT_DNS, shown));
+    (void)fflush(im->listen.out);
+    if (strstr(im->listen.data, line) == NULL) { /* UDP and TCP are one here */
+        fputs(line, im->listen.out);
+    }
 }
 
 /* A zone's name as dotstub has it; NULL: all names. */
@@ -188,6 +221,31 @@ static char *zone_of(struct import *im, const char *zone)
     return copy;
 }
 
+/* Is what stands for an address a name of the DNS? */
+static bool is_name(const char *address)
+{
+    char host[HOST_NAME_MAX_LEN + 1];
+    size_t len = strcspn(address, "@:#");
+
+    if (len == 0 || len >= sizeof(host) || strncmp(address, "[", 1) == 0) {
+        return false;
+    }
+    memcpy(host, address, len);
+    host[len] = '\0';
+    return host_looks_like_name(host) &&
+           strpbrk(strrchr(host, '.'), "abcdefghijklmnopqrstuvwxyz"
+                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL;
+}
+
+void import_name(struct import *im, struct mark at, const char *what,
+                 const char *name)
+{
+    import_note(im, at.line,
+                "%s%s%s: dotstub wants addresses, not names: look it up, and "
+                "write ADDRESS#NAME",
+                what, *what == '\0' ? "" : " ", name);
+}
+
 struct import_server *import_add(struct import *im, struct mark at,
                                  const struct import_entry *entry)
 {
@@ -197,6 +255,10 @@ struct import_server *import_add(struct import *im, struct mark at,
     bool is_udp = entry->is_plain && !is_root;
     struct endpoint found;
 
+    if (is_name(entry->address)) {
+        import_name(im, at, "", entry->address);
+        return NULL;
+    }
     if (!join(entry, is_udp ? "udp://" : "", text) ||
         endpoint_parse(text, is_udp ? ENDPOINT_ZONE : ENDPOINT_SERVER, &found,
                        why) != 0) {
@@ -243,142 +305,53 @@ void import_pin(struct import *im, struct import_server *s, struct mark at,
     }
 }
 
-/* ---- writing ---- */
-
-static void write_server(FILE *out, const struct import_server *s,
-                         const char *indent)
-{
-    char text[ADDR_TEXT_MAX];
-    char pin[TLS_PIN_TEXT_MAX];
-
-    if (s->at.transport == CONFIG_UDP) {
-        fprintf(out, "%s- \"udp://%s\"\n", indent,
-                addr_text(&s->at.addr, text));
-        return;
-    }
-    if (s->pin_count == 0 && s->ca_file == NULL && s->weight == 1) {
-        fprintf(out, "%s- \"%s%s%s\"\n", indent, addr_text(&s->at.addr, text),
-                s->at.name[0] != '\0' ? "#" : "", s->at.name);
-        return;
-    }
-    fprintf(out, "%s- address: \"%s\"\n%s  port: %u\n", indent,
-            addr_ip_text(&s->at.addr, text), indent, s->at.addr.port);
-    if (s->at.name[0] != '\0') {
-        fprintf(out, "%s  name: \"%s\"\n", indent, s->at.name);
-    }
-    for (size_t i = 0; i < s->pin_count; i++) {
-        if (i == 0) {
-            fprintf(out, "%s  pins:\n", indent);
-        }
-        fprintf(out, "%s    - \"%s\"\n", indent,
-                tls_pin_text(&s->pins[i], pin));
-    }
-    if (s->ca_file != NULL) {
-        fprintf(out, "%s  ca_file: %s\n", indent,
-                import_quote(s->ca_file).text);
-    }
-    if (s->weight != 1) {
-        fprintf(out, "%s  weight: %u\n", indent, s->weight);
-    }
-}
-
-static bool is_same_zone(const char *a, const char *b)
+bool import_is_same_zone(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcasecmp(a, b) == 0);
 }
 
-static void write_servers_of(FILE *out, const struct import *im,
-                             const char *zone, const char *indent)
+void import_end_zone(struct import *im, struct mark at, const char *zone)
 {
+    if (zone == NULL || strcmp(zone, ".") == 0) {
+        return;
+    }
     for (size_t i = 0; i < im->server_count; i++) {
-        if (is_same_zone(im->servers[i].zone, zone)) {
-            write_server(out, &im->servers[i], indent);
+        if (import_is_same_zone(im->servers[i].zone, zone)) {
+            return;
         }
     }
+    import_note(im, at.line,
+                "zone %s has no server that could be taken over: its names are "
+                "not asked of the other servers, but do not exist until you "
+                "write its addresses in zones",
+                zone);
+    fprintf(im->lost.out, "  %s: nxdomain\n", import_quote(zone).text);
+    im->is_incomplete = true;
 }
 
-static bool was_seen(const struct import *im, size_t at)
+void import_list_add(struct import_list *list, const char *entry)
 {
-    for (size_t i = 0; i < at; i++) {
-        if (is_same_zone(im->servers[i].zone, im->servers[at].zone)) {
-            return true;
-        }
+    struct import_quoted q = import_quote(entry);
+
+    if (list->is_full || list->len + strlen(q.text) + 3 > sizeof(list->text)) {
+        list->is_full = true;
+        return;
     }
-    return false;
+    list->len +=
+        (size_t)snprintf(list->text + list->len, sizeof(list->text) - list->len,
+                         "%s%s", list->len == 0 ? "" : ", ", q.text);
 }
 
-static void write_zones(FILE *out, const struct import *im)
+void import_list_set(struct import *im, const char *key,
+                     const struct import_list *list)
 {
-    bool is_first = true;
-
-    for (size_t i = 0; i < im->server_count; i++) {
-        const char *zone = im->servers[i].zone;
-        if (zone == NULL || was_seen(im, i)) {
-            continue;
-        }
-        fprintf(out, "%s  %s:\n", is_first ? "\nzones:\n" : "",
-                import_quote(zone).text);
-        is_first = false;
-        write_servers_of(out, im, zone, "    ");
+    if (list->is_full) {
+        fprintf(im->notes.out, "#   there were more of %s than fit\n", key);
+        im->is_incomplete = true;
     }
-}
-
-static bool has_servers(const struct import *im)
-{
-    for (size_t i = 0; i < im->server_count; i++) {
-        if (im->servers[i].zone == NULL) {
-            return true;
-        }
+    if (list->len > 0) {
+        import_set(im, key, "[%s]", list->text);
     }
-    return false;
-}
-
-static void write_all(FILE *out, const struct import *im, const char *file,
-                      const struct import_kind *kind)
-{
-    fputs("# dotstub's configuration, made from ", out);
-    put_comment(out, file);
-    fprintf(out, "# (%s).\n", kind->title);
-    if (im->notes.len > 0) {
-        fprintf(out,
-                "#\n# What has no equal, or means something else now:\n"
-                "%s",
-                im->notes.data);
-    }
-    if (im->listen.len > 0) {
-        fprintf(out, "\nlisten:\n%s", im->listen.data);
-    }
-    if (has_servers(im)) {
-        fputs("\nservers:\n", out);
-        write_servers_of(out, im, NULL, "  ");
-    } else {
-        fputs("\n# No server over TLS is in that file; for instance:\n"
-              "# servers: quad9\n",
-              out);
-    }
-    if (im->settings.len > 0) {
-        fprintf(out, "\n%s", im->settings.data);
-    }
-    write_zones(out, im);
-}
-
-int import_write(struct import *im, const char *file,
-                 const struct import_kind *kind, char **out, size_t *len)
-{
-    FILE *f = open_memstream(out, len);
-
-    if (f == NULL) {
-        return ERR_NOMEM;
-    }
-    (void)fflush(im->notes.out);
-    (void)fflush(im->listen.out);
-    (void)fflush(im->settings.out);
-    write_all(f, im, file, kind);
-    if (fclose(f) != 0 || im->is_out_of_memory) {
-        free(*out);
-        return ERR_NOMEM;
-    }
-    return 0;
 }
 
 /* ---- for the readers ---- */

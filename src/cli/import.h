@@ -42,14 +42,17 @@ struct import {
     struct import_text listen;   /* "  - …" */
     struct import_text settings; /* "key: value" */
     struct import_text notes;    /* "#   line 3: …" */
+    struct import_text lost; /* zones without a server: "  \"…\": nxdomain" */
+    bool is_incomplete;      /* something has to be added by hand */
     bool is_out_of_memory;
 };
 
 /* The kinds of files. */
 struct import_kind {
-    const char *name;  /* of --from */
-    const char *title; /* "stubby.yml" */
-    const char *sign;  /* a line of such a file begins with it */
+    const char *name;    /* of --from */
+    const char *title;   /* "stubby.yml" */
+    const char *sign;    /* a line of such a file begins with it … */
+    const char *or_sign; /* … or with this; may be NULL */
     void (*read_tree)(struct import *im, const struct node *root);
     void (*read_text)(struct import *im, const struct source *s); /* or that */
 };
@@ -66,7 +69,7 @@ void import_finish(struct import *im);
 void import_note(struct import *im, unsigned line, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* A key of dotstub's, with its value in YAML. */
+/* A key of dotstub's, with its value in YAML; the first one counts. */
 void import_set(struct import *im, const char *key, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
@@ -90,13 +93,45 @@ struct import_entry {
 };
 
 /* Returns the server, to be added to, or NULL: it is none (a fault, or a note
- * where it could not be taken over). */
+ * where it could not be taken over, such as a name in place of an address). */
 struct import_server *import_add(struct import *im, struct mark at,
                                  const struct import_entry *entry);
+
+/* A server that is known by name alone: what says so is noted. */
+void import_name(struct import *im, struct mark at, const char *what,
+                 const char *name);
+
+/* If zone (NULL and ".": all names) got no server, its names must not go to the
+ * public ones: nothing is found there then. */
+void import_end_zone(struct import *im, struct mark at, const char *zone);
+
+/* A key whose value is a list, an entry at a time. *list: begins zeroed. */
+struct import_list {
+    char text[2048];
+    size_t len;
+    bool is_full; /* there were more */
+};
+void import_list_add(struct import_list *list, const char *entry);
+/* Set key to it, if it has entries. */
+void import_list_set(struct import *im, const char *key,
+                     const struct import_list *list);
 
 /* One more pin, as text. */
 void import_pin(struct import *im, struct import_server *s, struct mark at,
                 const char *text);
+
+/* What others wrote has its place in one line of comment; ends it. */
+void import_put_comment(FILE *out, const char *text);
+
+/* The address, with its port where that is another one than usual; returns
+ * text. */
+const char *import_addr_text(const struct addr *a, uint16_t usual,
+                             char text[ADDR_TEXT_MAX]);
+
+/* Do both name the same zone? NULL: all names. */
+bool import_is_same_zone(const char *a, const char *b);
+
+/* ---- import_write.c ---- */
 
 /* The result in *out, for the caller to free. Returns 0 | ERR_NOMEM. */
 MUST_USE int import_write(struct import *im, const char *file,

@@ -1,9 +1,11 @@
 /*
- * dnsdist.conf in Lua: newServer(), setLocal(), addLocal() and
- * setServerPolicy() with plain arguments on one line, which is how most files
- * have them. Lua is not run: what is computed is not seen.
+ * dnsdist.conf in Lua: newServer(), setLocal(), addLocal(), setACL(), addACL()
+ * and setServerPolicy() with plain arguments on one line, which is how most
+ * files have them. Lua is not run: what is computed is not seen.
  */
 #include "cli/import.h"
+
+#include "policy/access.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -15,6 +17,8 @@ enum { VALUE_LEN = 300 };
 struct lua {
     struct import *im;
     struct mark at;
+    struct import_list allow;
+    bool has_acl;
 };
 
 /* A value of a table: key = "text", key = word. Empty: it has none. */
@@ -121,14 +125,55 @@ static void set_policy(struct lua *l, const char *arguments)
     import_note(l->im, l->at.line, "setServerPolicy: see strategy");
 }
 
+/* All texts in quotes. */
+static void add_allowed(struct lua *l, const char *arguments)
+{
+    for (const char *v = arguments; (v = strpbrk(v, "\"'")) != NULL;) {
+        const char quote[] = {*v++, '\0'};
+        size_t len = strcspn(v, quote);
+        char text[VALUE_LEN];
+        struct cidr range;
+
+        (void)snprintf(text, sizeof(text), "%.*s",
+                       (int)(len < VALUE_LEN ? len : 0), v);
+        if (cidr_parse(text, strlen(text), &range) == 0) {
+            import_list_add(&l->allow, text);
+        } else {
+            import_note(l->im, l->at.line, "%s: is no range, see allow", text);
+        }
+        v += len + (v[len] != '\0');
+    }
+}
+
+static void set_allowed(struct lua *l, const char *arguments)
+{
+    l->allow = (struct import_list){.len = 0};
+    l->has_acl = true;
+    add_allowed(l, arguments);
+}
+
+/* To what dnsdist allows unless it is told. */
+static void add_to_acl(struct lua *l, const char *arguments)
+{
+    static const char *const defaults[] = {
+        "127.0.0.0/8",    "10.0.0.0/8",    "100.64.0.0/10",
+        "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
+        "::1/128",        "fc00::/7",      "fe80::/10"};
+
+    for (size_t i = 0; i < COUNT_OF(defaults) && !l->has_acl; i++) {
+        import_list_add(&l->allow, defaults[i]);
+    }
+    l->has_acl = true;
+    add_allowed(l, arguments);
+}
+
 static const struct {
     const char *name;
     void (*read)(struct lua *l, const char *arguments);
 } calls[] = {
-    {"newServer", new_server},
-    {"setLocal", listen_on},
-    {"addLocal", listen_on},
-    {"setServerPolicy", set_policy},
+    {"newServer", new_server}, {"setLocal", listen_on},
+    {"addLocal", listen_on},   {"setServerPolicy", set_policy},
+    {"setACL", set_allowed},   {"addACL", add_to_acl},
 };
 
 static void read_line(struct lua *l, char *line)
@@ -168,5 +213,6 @@ void import_lua(struct import *im, const struct source *s)
         l.at = (struct mark){.line = l.at.line + 1, .column = 1};
         read_line(&l, line);
     }
+    import_list_set(im, "allow", &l.allow);
     free(copy);
 }

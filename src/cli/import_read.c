@@ -27,7 +27,9 @@ static bool has_line(const char *text, const char *sign)
 static const struct import_kind *kind_of(const char *text)
 {
     for (size_t i = 0; i < import_kind_count; i++) {
-        if (has_line(text, import_kinds[i].sign)) {
+        if (has_line(text, import_kinds[i].sign) ||
+            (import_kinds[i].or_sign != NULL &&
+             has_line(text, import_kinds[i].or_sign))) {
             return &import_kinds[i];
         }
     }
@@ -89,7 +91,8 @@ int import_read(struct import *im, struct source *s,
     }
     if (*kind == NULL) {
         diag_error(&im->faults, (struct mark){.line = 0}, "",
-                   "is of no kind that is known; name it with --from");
+                   "is of no kind that is known; name it with --from "
+                   "stubby, unbound, resolved, dnsdist, dnsdist-lua or proxy");
         return 0;
     }
     if ((*kind)->read_tree != NULL) {

@@ -8,12 +8,21 @@
 #include <string.h>
 #include <strings.h>
 
+enum { EXTRA_MAX = 64 };
+
 struct resolved {
     struct import *im;
     struct mark at;
     bool is_here;     /* in [Resolve] */
     bool has_servers; /* DNS= had some */
     bool has_tls;
+    bool is_without_stub;  /* DNSStubListener=no */
+    bool is_without_hosts; /* ReadEtcHosts=no */
+    struct {
+        const char *text;
+        struct mark at;
+    } extra[EXTRA_MAX]; /* DNSStubListenerExtra=, in the text */
+    size_t extra_count;
 };
 
 static void read_servers(struct resolved *r, char *value)
@@ -51,31 +60,78 @@ static void read_tls(struct resolved *r, const char *value)
     }
 }
 
-static void read_domains(struct resolved *r, const char *value)
+/* "~." sends all names to these servers, as dotstub does anyway. */
+static void read_domains(struct resolved *r, char *value)
 {
-    if (*value != '\0') {
-        import_note(r->im, r->at.line,
-                    "Domains=%s: search suffixes belong into resolv.conf; "
-                    "routes (~name) are zones here",
-                    value);
+    for (char *word; (word = import_word(&value)) != NULL;) {
+        if (word[0] == '~') {
+            if (strcmp(word, "~.") != 0) {
+                import_note(r->im, r->at.line,
+                            "Domains=%s: all names go to these servers here; "
+                            "see zones for some of them to others",
+                            word);
+            }
+        } else {
+            import_note(r->im, r->at.line,
+                        "Domains=%s: a search suffix belongs into resolv.conf",
+                        word);
+        }
     }
 }
 
 static void read_listener(struct resolved *r, char *value)
 {
-    const char *address = value;
-
-    if (strncmp(address, "udp:", 4) == 0 || strncmp(address, "tcp:", 4) == 0) {
-        address += 4;
+    if (r->extra_count == EXTRA_MAX) {
+        diag_error(&r->im->faults, r->at, "DNSStubListenerExtra",
+                   "more than %d", EXTRA_MAX);
+        return;
     }
-    import_listen(r->im, r->at, address, "53");
+    r->extra[r->extra_count].text = value;
+    r->extra[r->extra_count++].at = r->at;
+}
+
+/* With those the machine itself is served as well, unless the file says no;
+ * without, dotstub's defaults do that. */
+static void end_listeners(struct resolved *r)
+{
+    if (r->extra_count > 0 && !r->is_without_stub) {
+        import_listen(r->im, r->extra[0].at, "127.0.0.1", "53");
+        import_listen(r->im, r->extra[0].at, "::1", "53");
+    }
+    for (size_t i = 0; i < r->extra_count; i++) {
+        const char *text = r->extra[i].text;
+        bool has_protocol =
+            strncmp(text, "udp:", 4) == 0 || strncmp(text, "tcp:", 4) == 0;
+
+        import_listen(r->im, r->extra[i].at, text + (has_protocol ? 4 : 0),
+                      "53");
+    }
+}
+
+/* 127.0.0.53 is resolved's own; dotstub has the loopback's common address. */
+static void read_stub(struct resolved *r, const char *value)
+{
+    bool is_off = strcasecmp(value, "no") == 0 ||
+                  strcasecmp(value, "false") == 0 ||
+                  strcasecmp(value, "off") == 0 || strcmp(value, "0") == 0;
+
+    r->is_without_stub = is_off;
+    if (is_off && r->extra_count == 0) {
+        import_note(r->im, r->at.line,
+                    "DNSStubListener=%s: dotstub has to listen somewhere, see "
+                    "listen",
+                    value);
+    } else if (!is_off) {
+        import_note(r->im, r->at.line,
+                    "DNSStubListener=%s: on 127.0.0.1 and ::1, over UDP and "
+                    "TCP, in place of 127.0.0.53",
+                    value);
+    }
 }
 
 static void read_hosts(struct resolved *r, const char *value)
 {
-    if (!import_is_yes(value)) {
-        import_set(r->im, "hosts", "[]");
-    }
+    r->is_without_hosts = !import_is_yes(value);
 }
 
 static void read_stale(struct resolved *r, const char *value)
@@ -123,6 +179,8 @@ static void read_pair(struct resolved *r, const char *key, char *value)
         read_domains(r, value);
     } else if (strcasecmp(key, "DNSStubListenerExtra") == 0) {
         read_listener(r, value);
+    } else if (strcasecmp(key, "DNSStubListener") == 0) {
+        read_stub(r, value);
     } else if (strcasecmp(key, "ReadEtcHosts") == 0) {
         read_hosts(r, value);
     } else if (strcasecmp(key, "StaleRetentionSec") == 0) {
@@ -177,6 +235,8 @@ void import_resolved(struct import *im, const struct source *s)
         r.at = (struct mark){.line = r.at.line + 1, .column = 1};
         read_line(&r, line);
     }
+    end_listeners(&r);
+    import_set(im, "hosts", r.is_without_hosts ? "[]" : "system");
     if (!r.has_tls && im->server_count > 0) {
         import_note(im, r.at.line,
                     "without DNSOverTLS=yes these servers may have been asked "

@@ -1,9 +1,12 @@
 /*
  * unbound.conf: forward zones over TLS, those in clear text for zones of their
- * own, and where it listens. A file is a row of "key: value"; a clause such as
- * "forward-zone:" is a key without a value.
+ * own and stub zones, where it listens, and the settings that have an equal. A
+ * file is a row of "key: value"; a clause such as "forward-zone:" is a key
+ * without a value.
  */
 #include "cli/import.h"
+
+#include "policy/access.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +14,8 @@
 
 enum { ADDRESSES_MAX = 64 };
 
-/* The forward zone being read; its servers are known at its end, for whether
- * they are over TLS may stand behind them. */
+/* The forward or stub zone being read; its servers are known at its end, for
+ * whether they are over TLS may stand behind them. */
 struct zone {
     char *name; /* in the text */
     struct mark at;
@@ -21,7 +24,7 @@ struct zone {
         struct mark at;
     } addresses[ADDRESSES_MAX];
     size_t count;
-    bool is_tls, is_forward;
+    bool is_tls, is_here;
 };
 
 struct unbound {
@@ -36,6 +39,8 @@ struct unbound {
         struct mark at;
     } interfaces[ADDRESSES_MAX]; /* port may stand behind them */
     size_t interface_count;
+    struct import_list allow, rebind_allow;
+    bool has_rebind_protection;
 };
 
 /* ---- forward zones ---- */
@@ -44,13 +49,16 @@ static void end_zone(struct unbound *u)
 {
     struct zone *z = &u->zone;
 
-    for (size_t i = 0; z->is_forward && i < z->count; i++) {
+    for (size_t i = 0; z->is_here && i < z->count; i++) {
         (void)import_add(u->im, z->addresses[i].at,
                          &(struct import_entry){
                              .address = z->addresses[i].text,
                              .zone = z->name,
                              .is_plain = !z->is_tls && !u->is_all_tls,
                          });
+    }
+    if (z->is_here) {
+        import_end_zone(u->im, z->at, z->name);
     }
     *z = (struct zone){.name = NULL};
 }
@@ -68,26 +76,32 @@ static void add_address(struct unbound *u, char *value)
     z->addresses[z->count++].at = u->at;
 }
 
-static void read_forward(struct unbound *u, const char *key, char *value)
+/* Is key "forward-WHAT" or "stub-WHAT"? */
+static bool is_of_zone(const char *key, const char *what)
+{
+    const char *dash = strchr(key, '-');
+
+    return dash != NULL && strcmp(dash + 1, what) == 0;
+}
+
+static void read_zone(struct unbound *u, const char *key, char *value)
 {
     struct zone *z = &u->zone;
 
     if (strcmp(key, "name") == 0) {
         z->name = value;
         z->at = u->at;
-    } else if (strcmp(key, "forward-addr") == 0) {
+    } else if (is_of_zone(key, "addr")) {
         add_address(u, value);
-    } else if (strcmp(key, "forward-tls-upstream") == 0 ||
-               strcmp(key, "forward-ssl-upstream") == 0) {
+    } else if (is_of_zone(key, "tls-upstream") ||
+               is_of_zone(key, "ssl-upstream")) {
         z->is_tls = import_is_yes(value);
-    } else if (strcmp(key, "forward-host") == 0) {
-        import_note(u->im, u->at.line,
-                    "forward-host %s: dotstub wants addresses, not names",
-                    value);
-    } else if (strcmp(key, "forward-first") == 0) {
+    } else if (is_of_zone(key, "host")) {
+        import_name(u->im, u->at, key, value);
+    } else if (is_of_zone(key, "first")) {
         if (import_is_yes(value)) {
             import_note(u->im, u->at.line,
-                        "forward-first: dotstub never asks anybody else");
+                        "%s: dotstub never asks anybody else", key);
         }
     } else {
         import_note(u->im, u->at.line, "%s: left out", key);
@@ -110,9 +124,103 @@ static void end_server(struct unbound *u)
         import_listen(u->im, u->interfaces[i].at, u->interfaces[i].text,
                       u->port != NULL ? u->port : "53");
     }
+    if (u->allow.len > 0) { /* this machine is served in any case there */
+        import_list_add(&u->allow, "127.0.0.0/8");
+        import_list_add(&u->allow, "::1");
+    }
+    import_list_set(u->im, "allow", &u->allow);
+    if (u->has_rebind_protection) {
+        import_set(u->im, "rebind_protection", "on");
+        import_list_set(u->im, "rebind_allow", &u->rebind_allow);
+    }
 }
 
-static void read_server(struct unbound *u, const char *key, char *value)
+/* "RANGE allow": who is served. What is refused need not be said here. */
+static void read_access(struct unbound *u, char *value, char *rest)
+{
+    const char *action = import_word(&rest);
+    struct cidr range;
+
+    if (action == NULL || strncmp(action, "allow", 5) != 0) {
+        import_note(u->im, u->at.line,
+                    "access-control: %s %s: who is not in allow is refused",
+                    value, action == NULL ? "" : action);
+    } else if (cidr_parse(value, strlen(value), &range) != 0) {
+        import_note(u->im, u->at.line, "access-control: %s is no range", value);
+    } else {
+        import_list_add(&u->allow, value);
+    }
+}
+
+/* Times and numbers that mean the same here, within dotstub's bounds. */
+static const struct {
+    const char *theirs, *ours, *unit;
+    unsigned long min, max;
+} numbers[] = {
+    {"cache-max-ttl", "max_ttl", "s", 1, 604800},
+    {"cache-min-ttl", "min_ttl", "s", 0, 3600},
+    {"cache-max-negative-ttl", "max_negative_ttl", "s", 1, 86400},
+    {"serve-expired-ttl", "serve_stale", "s", 1, 604800},
+    {"num-threads", "workers", "", 1, 64},
+};
+
+static bool read_number(struct unbound *u, const char *key, const char *value)
+{
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        char *end;
+        unsigned long number = strtoul(value, &end, 10);
+
+        if (strcmp(numbers[i].theirs, key) != 0) {
+            continue;
+        }
+        if (*value >= '0' && *value <= '9' && *end == '\0' &&
+            number >= numbers[i].min && number <= numbers[i].max) {
+            import_set(u->im, numbers[i].ours, "%lu%s", number,
+                       number == 0 ? "" : numbers[i].unit);
+        } else {
+            import_note(u->im, u->at.line, "%s: %s: see %s", key, value,
+                        numbers[i].ours);
+        }
+        return true;
+    }
+    return false;
+}
+
+static void read_stale(struct unbound *u, const char *value)
+{
+    if (!import_is_yes(value)) {
+        import_set(u->im, "serve_stale", "0");
+    }
+}
+
+/* What is said better elsewhere. */
+static const struct {
+    const char *theirs, *ours;
+} hints[] = {
+    {"local-data", "records"},
+    {"local-zone", "zones, records or deny_names"},
+    {"private-address", "rebind_protection, which has ranges of its own"},
+    {"msg-cache-size", "cache_size"},
+    {"rrset-cache-size", "cache_size"},
+    {"verbosity", "log_level"},
+    {"log-queries", "query_log"},
+    {"username", "user"},
+    {"ip-ratelimit", "rate_limit"},
+};
+
+static void read_other(struct unbound *u, const char *key)
+{
+    for (size_t i = 0; i < COUNT_OF(hints); i++) {
+        if (strcmp(hints[i].theirs, key) == 0) {
+            import_note(u->im, u->at.line, "%s: see %s", key, hints[i].ours);
+            return;
+        }
+    }
+    import_note(u->im, u->at.line, "%s: left out", key);
+}
+
+static void read_server(struct unbound *u, const char *key, char *value,
+                        char *rest)
 {
     if (strcmp(key, "interface") == 0 || strcmp(key, "ip-address") == 0) {
         add_interface(u, value);
@@ -125,14 +233,15 @@ static void read_server(struct unbound *u, const char *key, char *value)
         import_set(u->im, "ca_file", "%s", import_quote(value).text);
     } else if (strcmp(key, "tls-system-cert") == 0) {
         /* as dotstub does without ca_file */
-    } else if (strcmp(key, "local-data") == 0 ||
-               strcmp(key, "local-zone") == 0) {
-        import_note(u->im, u->at.line, "%s: see records, zones, deny_names",
-                    key);
     } else if (strcmp(key, "access-control") == 0) {
-        import_note(u->im, u->at.line, "%s: see allow", key);
-    } else {
-        import_note(u->im, u->at.line, "%s: left out", key);
+        read_access(u, value, rest);
+    } else if (strcmp(key, "serve-expired") == 0) {
+        read_stale(u, value);
+    } else if (strcmp(key, "private-domain") == 0) {
+        import_list_add(&u->rebind_allow, value);
+    } else if (!read_number(u, key, value)) {
+        u->has_rebind_protection |= strcmp(key, "private-address") == 0;
+        read_other(u, key);
     }
 }
 
@@ -159,8 +268,8 @@ static void begin_clause(struct unbound *u, const char *name)
 {
     end_zone(u);
     (void)snprintf(u->clause, sizeof(u->clause), "%s", name);
-    if (strcmp(name, "forward-zone") == 0) {
-        u->zone.is_forward = true;
+    if (strcmp(name, "forward-zone") == 0 || strcmp(name, "stub-zone") == 0) {
+        u->zone.is_here = true;
     } else if (strcmp(name, "server") != 0) {
         import_note(u->im, u->at.line, "%s: left out", name);
     }
@@ -189,11 +298,12 @@ static void read_line(struct unbound *u, char *line)
     if (value == NULL) {
         begin_clause(u, line);
     } else if (strncmp(line, "include", 7) == 0) {
-        import_note(u->im, u->at.line, "%s: %s was not read", line, value);
-    } else if (strcmp(u->clause, "forward-zone") == 0) {
-        read_forward(u, line, value);
+        import_note(u->im, u->at.line,
+                    "%s: %s was not read; import it by itself", line, value);
+    } else if (u->zone.is_here) {
+        read_zone(u, line, value);
     } else if (strcmp(u->clause, "server") == 0) {
-        read_server(u, line, value);
+        read_server(u, line, value, rest);
     }
 }
 

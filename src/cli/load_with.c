@@ -4,6 +4,8 @@
  */
 #include "cli/load_with.h"
 
+#include "base/err.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,10 @@
 #include <unistd.h>
 
 #define SERVERS_VARIABLE "DOTSTUB_SERVERS"
+
+/* How a line on it begins: "environment DOTSTUB_SERVERS: warning: servers[1]:
+ * …". */
+static const char on_servers[] = "environment " SERVERS_VARIABLE ": ";
 
 /* "a, b" for the environment; NULL: out of memory. */
 static char *join(char *const *words, size_t count)
@@ -38,22 +44,79 @@ static bool is_default_missing(const char *file)
     return strcmp(file, CLI_CONFIG_FILE) == 0 && access(file, F_OK) != 0;
 }
 
-int load_with_servers(const struct cli_args *args, char *const *servers,
-                      size_t count, struct config **out)
+/* A line on the servers, in the words of the command line. */
+static void print_line(const char *line, const char *what)
 {
-    if (count > 0) {
-        char *text = join(servers, count);
-        int rc = text == NULL ? -1 : setenv(SERVERS_VARIABLE, text, 1);
+    static const char warning[] = "warning: ";
+    bool is_warning;
 
-        free(text);
-        if (rc != 0) {
-            perror("dotstub");
-            return CLI_FAILURE;
+    line += sizeof(on_servers) - 1;
+    is_warning = strncmp(line, warning, sizeof(warning) - 1) == 0;
+    line += is_warning ? sizeof(warning) - 1 : 0;
+    if (strncmp(line, "servers", 7) == 0) {
+        const char *colon = strstr(line, ": ");
+        line = colon == NULL ? line : colon + 2;
+    }
+    fprintf(stderr, "dotstub: %s%s: %s\n", is_warning ? warning : "", what,
+            line);
+}
+
+/* Are they servers? Says what is wrong. */
+static int check_servers(const char *text, const char *what)
+{
+    struct config_diagnostics d;
+    struct config *config = NULL;
+    char *variable = NULL;
+    int err =
+        asprintf(&variable, SERVERS_VARIABLE "=%s", text) < 0 ? ERR_NOMEM : 0;
+
+    if (err != 0) {
+        perror("dotstub");
+        return CLI_FAILURE;
+    }
+    char *const environment[] = {variable, NULL};
+    err = config_load_environ("/dev/null", environment, &config, &d);
+    for (size_t i = 0; i < d.count; i++) {
+        if (strncmp(d.lines[i], on_servers, sizeof(on_servers) - 1) == 0) {
+            print_line(d.lines[i], what);
         }
     }
-    *out = cli_load(count > 0 && is_default_missing(args->config_file)
-                        ? "/dev/null"
-                        : args->config_file);
+    bool is_bad = d.errors > 0;
+    config_diagnostics_finish(&d);
+    config_destroy(err == 0 ? config : NULL);
+    free(variable);
+    return is_bad ? CLI_USAGE : CLI_OK;
+}
+
+/* In place of what the environment has. */
+static int put_servers(char *const *servers, size_t count, const char *what)
+{
+    char *text = join(servers, count);
+    int code = text == NULL ? CLI_FAILURE : check_servers(text, what);
+
+    if (text == NULL || (code == CLI_OK && setenv(SERVERS_VARIABLE, text, 1))) {
+        perror("dotstub");
+        code = CLI_FAILURE;
+    }
+    free(text);
+    return code;
+}
+
+int load_with_servers(const struct cli_args *args, char *const *servers,
+                      size_t count, const char *what, struct config **out)
+{
+    const char *file = args->config_file;
+
+    if (count == 0) {
+        *out = cli_load(file);
+        return *out == NULL ? CLI_BAD_CONFIG : CLI_OK;
+    }
+    int code = put_servers(servers, count, what);
+    if (code != CLI_OK) {
+        return code;
+    }
+    *out = cli_load_quiet(is_default_missing(file) ? "/dev/null" : file,
+                          on_servers);
     return *out == NULL ? CLI_BAD_CONFIG : CLI_OK;
 }
 

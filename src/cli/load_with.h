@@ -12,12 +12,13 @@
 
 /*
  * Load what args names, as `dotstub run` would, with these servers in place of
- * the file's if count is not 0 (then the default file may be missing).
- * Complains on standard error. Returns CLI_OK | CLI_BAD_CONFIG | CLI_FAILURE.
+ * the file's if count is not 0 (then the default file may be missing); what
+ * they are on the command line, for messages. Complains on standard error.
+ * Returns CLI_OK | CLI_BAD_CONFIG | CLI_USAGE (the servers) | CLI_FAILURE.
  */
 MUST_USE int load_with_servers(const struct cli_args *args,
                                char *const *servers, size_t count,
-                               struct config **out);
+                               const char *what, struct config **out);
 
 /*
  * Start the cryptography and make a setup. Takes config. NULL: it could not be

@@ -28,14 +28,15 @@ const struct command cli_commands[] = {
     {"health", "ask the dotstub that runs whether it answers",
      "usage: dotstub health [-c FILE] [--ready]\n"
      "\n"
-     "Ask the addresses of listen, over UDP, for a name that dotstub knows\n"
-     "itself. Exit code 0 when one of them answers within two seconds, else "
-     "1:\n"
-     "for the health check of a container.\n"
+     "Ask the addresses of listen, over UDP, for localhost, which dotstub\n"
+     "knows itself; where nobody listens there, ask over the control socket.\n"
+     "Exit code 0 when it answers within two seconds, else 1: for the health\n"
+     "check of a container. Other faults of the configuration do not count.\n"
      "\n"
-     "  -c, --config FILE  configuration (default " CLI_CONFIG_FILE ")\n"
-     "      --ready        ask for a name that only a server knows: 0 when it\n"
-     "                     can be resolved\n",
+     "  -c, --config FILE  configuration (default " CLI_CONFIG_FILE "),\n"
+     "                     which says where it listens\n"
+     "      --ready        ask for what only a server knows, the root's name\n"
+     "                     servers (. NS): 0 when it can be resolved\n",
      cmd_health},
     {"query", "ask one question the way the daemon would, without one",
      "usage: dotstub query NAME [TYPE] [-c FILE] [--server SERVER] [--tcp]\n"
@@ -74,7 +75,8 @@ const struct command cli_commands[] = {
      "Connect to a DNS over TLS server, show its certificates and their\n"
      "pins, and say whether it proves who it is without them. HOST is an\n"
      "address, a name or a word such as quad9. Exit code 1 when it does not\n"
-     "prove it, 9 when it cannot be reached.\n"
+     "prove it, 2 when the authorities cannot be read, 9 when it cannot be\n"
+     "reached.\n"
      "\n"
      "      --ca-file FILE  trust these authorities, not the system's\n",
      cmd_pin},
@@ -93,7 +95,9 @@ const struct command cli_commands[] = {
      "\n"
      "Queries, hits, latencies and servers, each second; q quits. Without a\n"
      "terminal, or with TERM=dumb, frames follow each other as text. The\n"
-     "variable NO_COLOR turns colours off.\n"
+     "variable NO_COLOR turns colours off. Of a server: con: connections, "
+     "fly:\n"
+     "queries on their way, res.: handshakes that resumed a session.\n"
      "\n"
      "  -c, --config FILE  configuration (default " CLI_CONFIG_FILE "),\n"
      "                     which names the socket\n"
@@ -158,11 +162,13 @@ const struct command cli_commands[] = {
      "\n"
      "Read the configuration of another DNS program (- is standard input)\n"
      "and print dotstub's, with comments on what has no equal. Exit code 1\n"
-     "when the file cannot be read, 2 when the result must be mended.\n"
+     "when the file cannot be read, 2 when the result must be mended or lacks\n"
+     "something.\n"
      "\n"
      "      --from KIND  stubby, unbound, resolved, dnsdist, dnsdist-lua or\n"
-     "                   proxy (DNS_SERVERS, SOCKET_ADDRESS); found by itself\n"
-     "                   as a rule\n",
+     "                   proxy (YAML with DNS_SERVERS, SOCKET_ADDRESS); found "
+     "by\n"
+     "                   itself as a rule\n",
      cmd_import},
     {"version", "print the versions of dotstub and its libraries",
      "usage: dotstub version\n", cmd_version},
@@ -206,13 +212,43 @@ static bool is_nearly_version(const char *word)
     return s.best != NULL && strcmp(s.best, "--version") == 0;
 }
 
-/* Options without a command are those of run. */
-static int run_default(int argc, char **argv)
+/* How many words of "-c FILE" stand before the command. */
+static int count_config(int argc, char **argv)
+{
+    int at = 1;
+
+    while (at < argc && argv[at][0] == '-') {
+        if (is_one_of(argv[at], "-c", "--config")) {
+            at += 2;
+        } else if (strncmp(argv[at], "--config=", 9) == 0 ||
+                   strncmp(argv[at], "-c", 2) == 0) {
+            at++;
+        } else {
+            break;
+        }
+    }
+    return at - 1;
+}
+
+/* Options come first: "-c FILE check" is "check -c FILE". Those without a
+ * command are run's. */
+static int run_options(int argc, char **argv)
 {
     static char name[] = "run";
+    int count = count_config(argc, argv);
+    int at = count + 1;
 
-    argv[0] = name;
-    return cmd_run(argc, argv);
+    if (at >= argc || argv[at][0] == '-') {
+        argv[0] = name;
+        return cmd_run(argc, argv);
+    }
+    const struct command *command = cli_find(argv[at]);
+    if (command == NULL) {
+        return cli_unknown_command(argv[at]);
+    }
+    argv[0] = argv[at];
+    memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof(*argv));
+    return command->run(argc - 1, argv);
 }
 
 int cli_unknown_command(const char *word)
@@ -230,7 +266,7 @@ int main(int argc, char **argv)
     const struct command *command;
 
     if (argc < 2) {
-        return run_default(argc, argv);
+        return run_options(argc, argv);
     }
     if (is_one_of(argv[1], "-h", "--help")) {
         return cmd_help(argc - 1, argv + 1);
@@ -243,7 +279,7 @@ int main(int argc, char **argv)
                                COUNT_OF(first_options));
     }
     if (argv[1][0] == '-') {
-        return run_default(argc, argv);
+        return run_options(argc, argv);
     }
     command = cli_find(argv[1]);
     if (command == NULL) {

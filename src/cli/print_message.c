@@ -92,6 +92,24 @@ static void print_ede(FILE *out, struct span value)
     fputc('\n', out);
 }
 
+/* " (No Reachable Authority: "…")" */
+static void print_why(FILE *out, struct span value)
+{
+    unsigned code = dns_get16(value.ptr);
+    const char *name = print_ede_text(code);
+
+    if (*name == '\0') {
+        fprintf(out, " (error %u", code);
+    } else {
+        fprintf(out, " (%s", name);
+    }
+    if (value.len > 2) {
+        fputs(": ", out);
+        print_quoted(out, span_from(value, 2));
+    }
+    fputc(')', out);
+}
+
 static void print_option(FILE *out, unsigned code, struct span value)
 {
     if (code == DNS_OPTION_EDE && value.len >= 2) {
@@ -110,19 +128,29 @@ static void print_option(FILE *out, unsigned code, struct span value)
     }
 }
 
+/* Take the next option off rest. False: there is none. */
+static bool next_option(struct span *rest, unsigned *code, struct span *value)
+{
+    if (rest->len < 4) {
+        return false;
+    }
+    *code = dns_get16(rest->ptr);
+    *value = span_of(rest->ptr + 4, dns_get16(rest->ptr + 2));
+    *rest = span_from(*rest, 4 + value->len);
+    return true;
+}
+
 static void print_opt(FILE *out, const struct dns_opt *opt)
 {
-    size_t at = 0;
+    struct span rest = opt->options;
+    struct span value;
+    unsigned code;
 
     fprintf(out,
             ";; OPT PSEUDOSECTION:\n; EDNS: version: %u, flags:%s; udp: %u\n",
             opt->version, opt->has_do ? " do" : "", opt->udp_size);
-    while (opt->options.len - at >= 4) {
-        unsigned code = dns_get16(opt->options.ptr + at);
-        size_t len = dns_get16(opt->options.ptr + at + 2);
-
-        print_option(out, code, span_of(opt->options.ptr + at + 4, len));
-        at += 4 + len;
+    while (next_option(&rest, &code, &value)) {
+        print_option(out, code, value);
     }
 }
 
@@ -263,4 +291,24 @@ int print_message_short(FILE *out, struct span msg)
         }
     }
     return err;
+}
+
+void print_message_why(FILE *out, struct span msg)
+{
+    struct dns_response r;
+    struct span value;
+    unsigned code;
+    char rcode[16];
+
+    if (dns_response_parse(msg, &r) != 0) {
+        fputs("no answer", out);
+        return;
+    }
+    fputs(dns_rcode_text(r.rcode, rcode), out);
+    struct span rest = r.opt.is_present ? r.opt.options : span_of(NULL, 0);
+    while (next_option(&rest, &code, &value)) {
+        if (code == DNS_OPTION_EDE && value.len >= 2) {
+            print_why(out, value);
+        }
+    }
 }

@@ -17,6 +17,10 @@ MUST_USE int print_message(FILE *out, struct span msg);
  * print_message(). */
 MUST_USE int print_message_short(FILE *out, struct span msg);
 
+/* Why there is no more in it, on one line without an end: "SERVFAIL (No
+ * Reachable Authority: "…")", from its code and its extended errors. */
+void print_message_why(FILE *out, struct span msg);
+
 /* The sentence of an extended error (RFC 8914), "" for a code without one. */
 const char *print_ede_text(unsigned code);
 

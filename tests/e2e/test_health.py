@@ -1,22 +1,25 @@
 """dotstub health, and a configuration from the environment."""
 import os
-import signal
+import re
 import subprocess
-import time
 
 import pytest
 
+from lib import behaviours
 from lib.client import texts
 from lib.dotstub import Dotstub, find_binary
 from lib.ports import free_port
-from lib.process import Process, wait_bound
+from lib.process import Process, wait_bound, wait_until
 from lib.recorder import public_server
+
+from test_activation import activated, manager  # noqa: F401
+from test_activation import pair as socket_pair
 
 
 def health(*words, **variables):
     """Exit code, and what was said."""
     done = subprocess.run([find_binary(), 'health', *words], text=True,
-                          capture_output=True, timeout=15, check=False,
+                          capture_output=True, timeout=60, check=False,
                           env={**os.environ, **variables})
     return done.returncode, done.stdout + done.stderr
 
@@ -47,14 +50,9 @@ def test_not_running(tmp_path, ca):
 
 def test_hanging(pair):
     stub, _ = pair()
-    stub.process.signal(signal.SIGSTOP)
-    try:
-        began = time.monotonic()
+    with stub.process.standing_still():
         code, said = of(stub)
         assert code == 1 and 'no answer' in said
-        assert time.monotonic() - began < 10
-    finally:
-        stub.process.signal(signal.SIGCONT)
     assert of(stub)[0] == 0
 
 
@@ -63,12 +61,13 @@ def test_servers_away(pair):
     stub, server = pair(failure_ttl='0')
     server.down()
     assert of(stub) == (0, 'healthy\n')
-    code, said = of(stub, '--ready')
-    assert code == 1 and said
+
+    def is_told():
+        code, said = of(stub, '--ready')
+        return code == 1 and said
+    wait_until(is_told, 5, 'it is not ready')
     server.up()
-    deadline = time.monotonic() + 10
-    while of(stub, '--ready')[0] != 0:
-        assert time.monotonic() < deadline
+    wait_until(lambda: of(stub, '--ready')[0] == 0, 10, 'ready again')
 
 
 @pytest.mark.parametrize('listen', [
@@ -97,13 +96,92 @@ def test_clients_that_are_not_served_are_told_so(pair):
     assert of(stub) == (0, 'healthy\n')
 
 
-def test_bad_configuration(tmp_path):
+def spoilt(stub, kind):
+    """Its configuration, as somebody left it."""
+    text = stub.config_file.read_text()
+    return {
+        'unknown key': text + 'bogus: 1\n',
+        'no servers': re.sub(r'(?m)^servers:(\n?.*)$', 'serves:\\1', text),
+        'a folder that is not there': text + 'cache_file: /nowhere/cache\n',
+        'syntax at the end': text + 'more: [a, ::x]\n',
+        'syntax at the beginning': '{{{ what\n' + text,
+        'not text': '# \x01\x02\n' + text,
+        'two documents': text + '---\n' + text,
+        'a tab': 'more:\n\t- a\n' + text,
+    }[kind]
+
+
+SPOILT = ['unknown key', 'no servers', 'a folder that is not there',
+          'syntax at the end', 'syntax at the beginning', 'not text',
+          'two documents', 'a tab']
+
+
+@pytest.mark.parametrize('kind', SPOILT)
+def test_file_that_went_bad(pair, kind):
+    """The daemon goes on with what it read, and so does its check."""
+    stub, _ = pair()
+    stub.config_file.write_text(spoilt(stub, kind))
+    assert subprocess.run([find_binary(), 'check', '-c', stub.config_file],
+                          capture_output=True, check=False).returncode == 2
+    for words in ([], ['--ready']):
+        code, said = of(stub, *words)
+        assert code == 0 and said.startswith('healthy\n'), said
+        assert said.count('\n') < 4
+
+
+def test_file_that_is_gone(pair):
+    stub, _ = pair()
+    stub.config_file.unlink()
+    code, said = health('-c', str(stub.config_file),
+                        DOTSTUB_LISTEN=f'127.0.0.1:{stub.port}')
+    assert code == 0 and 'warning: cannot be read' in said
+
+
+def test_listen_that_is_not_understood(tmp_path):
+    """Nobody can be asked there; the fault is told."""
     path = tmp_path / 'bad.yaml'
-    path.write_text('listen: nowhere\n')
+    path.write_text(f'listen: nowhere\ncontrol: {tmp_path}/none.sock\n')
     code, said = health('-c', str(path))
-    assert code == 2 and 'bad.yaml:1:' in said
-    assert health('-c', str(tmp_path / 'none.yaml'))[0] == 2
+    assert code == 1 and 'bad.yaml:1:9: warning: listen' in said
+    assert 'none.sock: no dotstub is running there' in said
     assert health('--what')[0] == 64
+
+
+@pytest.mark.parametrize('listen', ['127.0.0.1:{}', 'nowhere', '[::1'])
+def test_it_listens_elsewhere(pair, listen):
+    """The file was changed since, and it did not hear of it."""
+    stub, _ = pair()
+    port = free_port('127.0.0.1')
+    stub.config_file.write_text(
+        f'listen: [{listen.format(port)}]\n'
+        f'control: {stub.values["control"]}\n')
+    for words in ([], ['--ready']):
+        code, said = of(stub, *words)
+        assert code == 0 and f'healthy, by {stub.values["control"]}' in said
+
+
+def test_sockets_of_the_service_manager(activated):
+    """It listens where listen does not say."""
+    sockets, _ = socket_pair('127.0.0.1')
+    port = free_port('127.0.0.1')
+    stub = activated(sockets, listen=[f'127.0.0.1:{port}'])
+    code, said = of(stub)
+    assert code == 0 and 'healthy, by ' in said
+    stub.stop()
+    code, said = of(stub)
+    assert code == 1 and f'no answer from 127.0.0.1:{port}' in said
+    assert 'no dotstub is running there' in said
+
+
+def test_ready_says_why_not(serve, dotstub):
+    gone = serve()
+    gone.stop()
+    code, said = of(dotstub([gone]), '--ready')
+    assert code == 1
+    assert "the root's name servers: SERVFAIL (No Reachable" in said
+    server = serve(behaviours.rcode(3))
+    code, said = of(dotstub([server], ready=[server]), '--ready')
+    assert code == 1 and "the root's name servers: NXDOMAIN" in said
 
 
 # ---- the environment
@@ -150,7 +228,7 @@ def test_environment_that_is_wrong(tmp_path, variable, value, said):
     path = tmp_path / 'good.yaml'
     path.write_text('servers: quad9\n')
     done = subprocess.run([find_binary(), 'check', '-c', path], text=True,
-                          capture_output=True, timeout=10, check=False,
+                          capture_output=True, timeout=60, check=False,
                           env={**os.environ, variable: value})
     assert done.returncode == 2 and said in done.stderr
 
@@ -159,6 +237,6 @@ def test_a_slip_in_a_variable_is_told(tmp_path):
     path = tmp_path / 'good.yaml'
     path.write_text('servers: quad9\n')
     done = subprocess.run([find_binary(), 'check', '-c', path], text=True,
-                          capture_output=True, timeout=10, check=False,
+                          capture_output=True, timeout=60, check=False,
                           env={**os.environ, 'DOTSTUB_CACHE_SIZ': '1MiB'})
     assert done.returncode == 0 and 'DOTSTUB_CACHE_SIZE' in done.stderr

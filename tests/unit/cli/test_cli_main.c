@@ -113,6 +113,10 @@ static void test_usage_errors(void **state)
         {{"help", "run", "check"}, "unexpected argument 'check'"},
         {{"help", "rum"}, "unknown command 'rum'; did you mean 'run'?"},
         {{"--version", "now"}, "unexpected argument 'now'"},
+        {{"check", "x"}, "unexpected argument 'x' (see dotstub help check)"},
+        {{"-c", "x", "chek"}, "unknown command 'chek'; did you mean 'check'?"},
+        {{"-c", "x", "help", "run"}, "unknown option '-c'"},
+        {{"-c"}, "a file name is missing after '-c'"},
     };
 
     (void)state;
@@ -153,6 +157,11 @@ static void test_prints(void **state)
          "<stdin> is good: 2 servers, listening on 127.0.0.1:5300, "
          "[::1]:5300\n"},
         {{"check", "--config=-"}, good, "<stdin> is good: "},
+        {{"-c", "-", "check"}, good, "<stdin> is good: "},
+        {{"-c-", "check"}, good, "<stdin> is good: "},
+        {{"--config", "-", "check"}, good, "<stdin> is good: "},
+        {{"--config=-", "check"}, good, "<stdin> is good: "},
+        {{"-c", "-", "check", "-h"}, "", "usage: dotstub check"},
     };
 
     (void)state;
