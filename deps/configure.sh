@@ -2,18 +2,16 @@
 # Makes a build folder, or leaves the one that is there as it is:
 #
 #   deps/configure.sh FOLDER without-tests|with-tests [meson option]...
+#   deps/configure.sh FOLDER prefix PREFIX
 #
 # A folder that was made without the tests gets them when they are asked for;
-# nobody takes them away again, so that nothing is configured twice.
+# nobody takes them away again, so that nothing is configured twice. The second
+# form is for a folder that is there.
 set -eu
 
 folder=$1
-tests=$2
+what=$2
 shift 2
-case $tests in
-with-tests) tests=true ;;
-*) tests=false ;;
-esac
 cd "$(dirname "$0")/.."
 
 # Meson's words are worth reading only when it fails.
@@ -24,11 +22,25 @@ run() {
     }
 }
 
+# Has the folder this option with this value, written as in JSON?
+has() {
+    grep -qF "\"name\": \"$1\", \"value\": $2," \
+        "$folder/meson-info/intro-buildoptions.json"
+}
+
+case $what in
+prefix)
+    has prefix "\"$1\"" || run --reconfigure "$folder" -Dprefix="$1"
+    exit
+    ;;
+with-tests) tests=true ;;
+*) tests=false ;;
+esac
+
 if [ ! -f "$folder/build.ninja" ]; then
     echo "set-up: configuring $folder"
     run "$folder" -Dtests=$tests "$@"
-elif [ $tests = true ] && ! grep -q '"name": "tests", "value": true' \
-    "$folder/meson-info/intro-buildoptions.json"; then
+elif [ $tests = true ] && ! has tests true; then
     echo "set-up: adding the tests to $folder"
     run --reconfigure "$folder" -Dtests=true
 fi

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 
+import docs_examples
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "config" / "dotstub.yaml"
 MARKDOWN = ROOT / "docs" / "configuration.md"
@@ -26,7 +28,9 @@ EFFECTS = [("strategy: failover", "strategy: race"),
            ("deny_lists: deny.txt", "deny_lists: all.yaml"),
            ("rebind_protection: off", "rebind_protection: on"),
            ("rate_limit: 0", "rate_limit: 100"),
-           ("query_log: off", "query_log: stderr")]
+           ("query_log: off", "query_log: stderr"),
+           ("dnstap: off", "dnstap: unix:/tmp/dnstap.sock"),
+           ("user: dotstub", "user: 0")]
 faults = []
 
 
@@ -146,22 +150,19 @@ def check_loads(tool):
     text = EXAMPLE.read_text()
     all_keys = re.sub(r"^# (?=[a-z_]+: )", "", text, flags=re.M)
     all_keys = re.sub(r"^(ca_\w+): .*$", r"\1: .", all_keys, flags=re.M)
-    all_keys = all_keys.replace("ca_file: .", "ca_file: all.yaml")
+    all_keys = all_keys.replace("ca_file: .", "ca_file: ca.pem")
     for idle, active in EFFECTS:
         all_keys = all_keys.replace(idle, active)
     server = re.search(r"^#   - address:(?:.|\n)*?(?=^servers)", text, re.M)
     mapping = re.sub(r"^#   ", "", server[0], flags=re.M)
-    mapping = mapping.replace("example-ca.pem", "all.yaml")
+    mapping = mapping.replace("example-ca.pem", "ca.pem")
     zones = re.search(r"^# zones:\n(?:#   .*\n)+", text, re.M)
     zones = "servers: quad9\n" + re.sub(r"^# ", "", zones[0], flags=re.M)
-    blocks = re.findall(r"^```yaml\n(.*?)^```", MARKDOWN.read_text(),
-                        re.M | re.S)
     with tempfile.TemporaryDirectory() as folder:
         files = {"all.yaml": all_keys, "server.yaml": "servers:\n" + mapping,
                  "zones.yaml": zones}
-        for number, block in enumerate(blocks):
-            files[f"docs{number}.yaml"] = \
-                block.replace("example-ca.pem", "all.yaml")
+        (pathlib.Path(folder) / "ca.pem").write_bytes(
+            docs_examples.certificate())
         paths = [EXAMPLE, *sorted((ROOT / "examples").glob("*.yaml"))]
         for name, content in files.items():
             paths.append(pathlib.Path(folder) / name)

@@ -20,13 +20,14 @@ ROOMS = {
     'net': 'base',
     'upstream': 'base dns tls config net',
     'resolver': 'base dns cache policy config net upstream',
-    'listener': 'base dns policy config net resolver',
+    'dnstap': 'base dns config',
+    'listener': 'base dns policy config net resolver dnstap',
     'admin': 'base dns tls cache policy config net upstream resolver '
-             'listener',
+             'dnstap listener',
     'server': 'base dns tls cache policy config net upstream resolver '
-              'listener admin',
+              'dnstap listener admin',
     'cli': 'base dns tls cache policy config net upstream resolver '
-           'listener admin server',
+           'dnstap listener admin server',
 }
 
 # A library's headers, and the one room that may see them.
@@ -35,6 +36,7 @@ LIBRARIES = [
     (re.compile(r'^(mbedtls|psa)/'), 'tls'),
     (re.compile(r'^(cyaml/|yaml\.h)'), 'config'),
     (re.compile(r'^(jansson|microhttpd)'), 'admin'),
+    (re.compile(r'^fstrm'), 'dnstap'),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')

@@ -7,6 +7,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import docs_examples  # noqa: E402
 import includes  # noqa: E402
 import neutral  # noqa: E402
 import run as runner  # noqa: E402
@@ -81,6 +82,39 @@ class Neutral(unittest.TestCase):
             self.assertEqual(len(found), 1, line)
         self.assertEqual(
             list(neutral.check(pathlib.Path('a.md'), b'/etc/dotstub')), [])
+
+
+class DocsExamples(unittest.TestCase):
+    TEXT = ('a\n\n```yaml\nlisten: x\ndeny_lists: /l/deny.txt\n```\n'
+            '<!-- not dotstub.yaml -->\n\n```yaml\nother: 1\n```\n'
+            'Set `hosts:\nsystem`, not `user: NAME` nor `other: 2`.\n'
+            '```sh\nDOTSTUB_LISTEN=x\n```\n    `hosts: in a block`\n')
+
+    def findings(self, script):
+        """What is found in TEXT when script is what dotstub does."""
+        with tempfile.TemporaryDirectory() as folder:
+            tool = pathlib.Path(folder, 'dotstub')
+            tool.write_text(f'#!/bin/sh\n{script}\n')
+            tool.chmod(0o700)
+            keys = {'listen', 'deny_lists', 'hosts', 'user'}
+            return list(docs_examples.check_document(
+                tool, keys, pathlib.Path('a.md'), self.TEXT))
+
+    def test_wrong(self):
+        self.assertEqual(
+            self.findings('echo "dotstub.yaml:2:1: wrong" >&2; exit 2'),
+            ['a.md:5: dotstub.yaml:2:1: wrong',
+             'a.md:15: dotstub.yaml:2:1: wrong',
+             'a.md:12: dotstub.yaml:2:1: wrong'])
+        self.assertEqual(len(self.findings('exit 1')), 3)
+        self.assertEqual(  # a warning: no fault in the middle of a sentence
+            len(self.findings('echo "dotstub.yaml:1:1: hm" >&2')), 2)
+
+    def test_right(self):
+        self.assertEqual(self.findings(
+            'test "$DOTSTUB_LISTEN" && exit; grep -qx "hosts: system" $3 ||'
+            ' test -f "$(sed -n "s/^deny_lists: //p" $3)" &&'
+            ' grep -q ^servers: $3'), [])
 
 
 class Runner(unittest.TestCase):
