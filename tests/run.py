@@ -105,7 +105,8 @@ def run_suite(build, suite, env):
     log.unlink(missing_ok=True)
     done = subprocess.run(
         ['meson', 'test', '-C', build, '--no-rebuild', '--print-errorlogs',
-         '--suite', suite, '--logbase', base], env=env, check=False)
+         '--suite', suite, '--logbase', base,
+         '--timeout-multiplier', '4'], env=env, check=False)
     count = Count()
     if log.exists():
         for line in log.read_text(encoding='utf-8').splitlines():

@@ -12,12 +12,16 @@ import os
 import sys
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 sys.dont_write_bytecode = True
 
-from lib import behaviours, dotd, plaind  # noqa: E402
+from lib import behaviours, dotd, pauses, plaind  # noqa: E402
 from lib.certs import Authority  # noqa: E402
 from lib.dotstub import Dotstub, find_binary  # noqa: E402
+
+ATTEMPTS = 4
+_pauses = pauses.Pauses()
 
 
 def pytest_sessionstart():
@@ -25,6 +29,45 @@ def pytest_sessionstart():
     if not os.access(path, os.X_OK):
         raise pytest.UsageError(
             f'{path} is not there: build it, or set DOTSTUB_BIN')
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    """A failure counts if the machine ran all the while. If it stood still,
+    the whole test is done again, a few times at most; it is told."""
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid,
+                                       location=item.location)
+    for attempt in range(1, ATTEMPTS + 1):
+        _pauses.longest_s = 0
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+        if not (any(r.failed for r in reports) and _pauses.was_long()
+                and attempt < ATTEMPTS):
+            break
+        tell_void(item, reports)
+        forget_results(item)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid,
+                                        location=item.location)
+    return True
+
+
+def tell_void(item, reports):
+    terminal = item.config.pluginmanager.get_plugin('terminalreporter')
+    terminal.write_line(f'\nvoid: {item.nodeid}: the machine stood still for '
+                        f'{_pauses.longest_s * 1000:.0f} ms')
+    for report in reports:
+        if report.failed:
+            terminal.write_line(report.longreprtext)
+
+
+def forget_results(item):
+    """Of fixtures: the next attempt begins with none that has failed."""
+    item._initrequest()
+    for definitions in item._fixtureinfo.name2fixturedefs.values():
+        for definition in definitions:
+            if definition.cached_result and definition.cached_result[2]:
+                definition.cached_result = None
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -92,6 +135,9 @@ def dotstub(request, tmp_path, ca):
     def start(servers, wait=True, ready=None, **config):
         """ready: wait until these servers have a verified connection."""
         config.setdefault('ca_file', ca.file)
+        # Queries are counted, and a server of the tests that is late is
+        # none that hedging is for. None: as ever.
+        config.setdefault('hedge_budget', 0)
         stub = Dotstub(tmp_path, servers, label=f'dotstub{len(stubs)}',
                        **config)
         stubs.append(stub)

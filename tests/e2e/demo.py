@@ -143,7 +143,7 @@ def check(zone, port, title, name, kind):
 def prove(server, asked):
     """What the DoT server saw, and whether it is what was promised."""
     queries, ready = server.queries, server.ready
-    if len(queries) != asked:
+    if len(queries) < asked:  # one that was late is asked again
         raise Failed(f'{asked} queries were asked, the DoT server saw '
                      f'{len(queries)}')
     busy = [c for c in ready if c.queries]

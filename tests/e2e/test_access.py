@@ -101,7 +101,7 @@ def test_an_open_door_is_warned_of(tmp_path):
     def check(text):
         path.write_text(text)
         done = subprocess.run([find_binary(), 'check', '-c', path], text=True,
-                              capture_output=True, timeout=10, check=False)
+                              capture_output=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return done.stderr
     warning = 'anyone is answered, without a limit'

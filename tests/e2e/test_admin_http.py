@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -15,10 +16,11 @@ import time
 import pytest
 
 from lib import behaviours, client
+from lib.cache import CALM
 from lib.load import Load, asked
 from lib.pages import are_built
 from lib.ports import free_port
-from lib.process import Process, wait_until
+from lib.process import PATIENCE_S, Process, wait_until
 
 pytestmark = pytest.mark.skipif(
     not are_built(), reason='the program was built without its pages')
@@ -32,7 +34,8 @@ class Pages:
         self.stub = stub
         self.port = port
 
-    def ask(self, path, method='GET', host=None, timeout_s=5, headers=None):
+    def ask(self, path, method='GET', host=None, timeout_s=PATIENCE_S,
+            headers=None):
         """Status, headers, text."""
         conn = http.client.HTTPConnection(HOST, self.port, timeout=timeout_s)
         try:
@@ -48,7 +51,7 @@ class Pages:
             conn.close()
 
     def connect(self):
-        return socket.create_connection((HOST, self.port), timeout=15)
+        return socket.create_connection((HOST, self.port), timeout=60)
 
     def metrics(self):
         """{'name{labels}': value}"""
@@ -100,31 +103,20 @@ def test_not_ready_says_why(serve, dotstub):
     assert page.ask('/healthz')[0] == 200
 
 
-def is_stopped(pid):
-    """Every thread of it."""
-    return all(
-        pathlib.Path(f'/proc/{pid}/task/{t}/stat').read_text().rpartition(
-            ')')[2].split()[0] == 'T' for t in os.listdir(f'/proc/{pid}/task'))
-
-
 def test_process_that_stands_still(pages):
     """The kernel takes connections for it; afterwards it is well again."""
     page, _ = pages(workers=2)
     assert len(os.listdir(f'/proc/{page.stub.pid}/task')) == 1 + 2 + 1
-    page.stub.process.signal(signal.SIGSTOP)
-    wait_until(lambda: is_stopped(page.stub.pid), 5, 'it stands still')
-    try:
+    with page.stub.process.standing_still():
         with pytest.raises(TimeoutError):
             page.ask('/healthz', timeout_s=1)
-    finally:
-        page.stub.process.signal(signal.SIGCONT)
     wait_until(lambda: page.ask('/healthz')[0] == 200, 5, 'healthy again')
 
 
 def test_draining_is_not_ready(pages):
     """A query that waits for its answer holds the end up."""
     event = threading.Event()
-    page, server = pages(behaviours.while_set(event))
+    page, server = pages(behaviours.while_set(event), **CALM)
     with client.Udp(page.stub.port) as c:
         c.send(client.query('www.example'))
         wait_until(lambda: asked(server), 5, 'the server is asked')
@@ -180,7 +172,7 @@ def test_two_addresses_and_ipv6(serve, dotstub):
     stub = dotstub([server], ready=[server], sandbox='kill',
                    admin=[f'{HOST}:{port}', f'[::1]:{port}'])
     assert Pages(stub, port).ask('/healthz')[0] == 200
-    conn = http.client.HTTPConnection('::1', port, timeout=5)
+    conn = http.client.HTTPConnection('::1', port, timeout=PATIENCE_S)
     conn.request('GET', '/healthz')
     assert conn.getresponse().read() == b'ok\n'
     conn.close()
@@ -308,7 +300,7 @@ def test_promtool(pages):
     page, _ = pages()
     page.stub.udp('www.example')
     done = subprocess.run([promtool, 'check', 'metrics'], text=True,
-                          input=page.ask('/metrics')[2], timeout=20,
+                          input=page.ask('/metrics')[2], timeout=60,
                           capture_output=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, '')
 
@@ -345,7 +337,7 @@ def test_prometheus_takes_the_examples(what, file):
     promtool = shutil.which('promtool')
     if not promtool:
         pytest.skip('promtool is not installed (Debian: prometheus)')
-    done = subprocess.run([promtool, 'check', what, file], timeout=20,
+    done = subprocess.run([promtool, 'check', what, file], timeout=60,
                           cwd=REPOSITORY / 'examples/prometheus', text=True,
                           capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -386,16 +378,26 @@ def test_queries_are_not_delayed(pages, tmp_path):
     Load(page.stub.port, 300, 300).run().check()
     scrapers = [Process([sys.executable, '-c', SCRAPER, str(page.port)],
                         tmp_path / f'scraper{i}') for i in range(2)]
+
+    def scraped():
+        return [line.split() for s in scrapers
+                for line in s.log().splitlines()[:-1]]
     try:
+        wait_until(lambda: all(s.log() for s in scrapers), 10, 'both ask')
+        before = len(scraped())
         load = Load(page.stub.port, 300, 150).run().check()
         assert all(s.is_running() for s in scrapers)
+        assert len(scraped()) > before + 20  # in two seconds
     finally:
         for s in scrapers:
             s.stop()
-    scraped = [line.split() for s in scrapers
-               for line in s.log().splitlines()[:-1]]
-    assert len(scraped) > 100 and {status for status, _ in scraped} == {'200'}
-    assert load.percentile_s(50) < 0.1, load.summary()
+    assert {status for status, _ in scraped()} == {'200'}
+    assert load.percentile_s(50) < 0.5, load.summary()
+
+
+def is_open(sock):
+    """And has nothing to say."""
+    return not select.select([sock], [], [], 0)[0]
 
 
 def test_connections_held_open(pages):
@@ -408,9 +410,9 @@ def test_connections_held_open(pages):
     began = time.monotonic()
     for _ in range(20):
         assert page.ask('/healthz')[0] == 200
-    assert time.monotonic() - began < 5
     open_now = set(held)
-    while open_now and time.monotonic() - began < 14:
+    assert any(is_open(c) for c in held), 'others had to wait for their end'
+    while open_now and time.monotonic() - began < 60:
         for c in list(open_now):
             try:
                 c.sendall(b'x')
@@ -419,7 +421,7 @@ def test_connections_held_open(pages):
         time.sleep(0.5)
     for c in held:
         c.close()
-    assert not open_now, f'{len(open_now)} are open after 14 s'
+    assert not open_now, f'{len(open_now)} are open after a minute'
     assert page.ask('/healthz')[0] == 200
 
 
@@ -509,9 +511,7 @@ def test_ends_while_asked(pages):
     for t in threads:
         t.start()
     time.sleep(0.3)
-    began = time.monotonic()
-    assert page.stub.stop() == 0
-    assert time.monotonic() - began < 3
+    assert page.stub.stop() == 0  # killed, if it did not end by itself
     stop.set()
     for t in threads:
         t.join()

@@ -2,16 +2,15 @@
 idle clients that hold descriptors, a server that drips, clients that leave.
 The program lives, and others are served."""
 import asyncio
-import signal
 import threading
 
 import dns.rcode
 import pytest
 
 from lib import behaviours, client
-from lib.cache import ON, asked, is_stale
+from lib.cache import CALM, ON, asked, is_stale
 from lib.client import framed, query, texts
-from lib.process import wait_until
+from lib.process import PATIENCE_S, wait_until
 
 WWW = ['www.example. A 192.0.2.1', 'www.example. A 192.0.2.2']
 RECORD_HEAD_LEN = 11  # root, type, class, TTL, length
@@ -67,15 +66,14 @@ def test_query_longer_than_a_record(straight, size):
 def push_at_once(stub, streams):
     """Send each stream of octets over its client, as much as the kernel
     takes before dotstub reads any of it, the rest from a thread each."""
-    stub.process.signal(signal.SIGSTOP)
     threads = []
-    for c, data in streams:
-        c.sock.setblocking(False)
-        sent = c.sock.send(data)
-        c.sock.settimeout(10)
-        threads.append(threading.Thread(target=c.send_raw,
-                                        args=[data[sent:]]))
-    stub.process.signal(signal.SIGCONT)
+    with stub.process.standing_still():
+        for c, data in streams:
+            c.sock.setblocking(False)
+            sent = c.sock.send(data)
+            c.sock.settimeout(PATIENCE_S)
+            threads.append(threading.Thread(target=c.send_raw,
+                                            args=[data[sent:]]))
     for thread in threads:
         thread.start()
     return threads
@@ -86,14 +84,13 @@ def test_many_huge_queries(serve, dotstub):
     turn than a connection to the server takes: they get an answer or
     SERVFAIL, an ordinary client its answers, and the connection lives."""
     server = serve()
-    stub = dotstub([server], ready=[server], answer_timeout='8s',
-                   query_timeout='10s', connections_per_server=1)
+    stub = dotstub([server], ready=[server], connections_per_server=1, **CALM)
     clients = [client.Tcp(stub.port) for _ in range(24)]
     each = 16
     rcodes = []
 
     def drain(c):
-        got = [client.parse(c.receive(10)) for _ in range(each)]
+        got = [client.parse(c.receive()) for _ in range(each)]
         assert {m.id for m in got} == set(range(each))
         rcodes.extend(m.rcode() for m in got)
     streams = [(c, b''.join(
@@ -122,8 +119,7 @@ def test_huge_queries_are_bounded(serve, dotstub):
     fitting = (4 << 20) // 65000
     gate = threading.Event()
     server = serve(behaviours.gate(gate))
-    stub = dotstub([server], ready=[server], answer_timeout='8s',
-                   query_timeout='10s')
+    stub = dotstub([server], ready=[server], **CALM)
     with client.Tcp(stub.port) as c:
         c.send(*[large_query(f'n{k}.many.example', 65000, k)
                  for k in range(80)])
@@ -243,8 +239,7 @@ def test_clients_reset_with_queries_in_flight(serve, dotstub, count):
     others, of the same names too, have their answers."""
     gate = threading.Event()
     server = serve(behaviours.gate(gate))
-    stub = dotstub([server], ready=[server], answer_timeout='8s',
-                   query_timeout='10s')
+    stub = dotstub([server], ready=[server], **CALM)
     with client.Tcp(stub.port) as other:
         other.send(*[query(f'n{k}.many.example', query_id=k)
                      for k in range(4)])

@@ -9,7 +9,7 @@ import dns.rrset
 import pytest
 
 from lib import behaviours, client
-from lib.cache import (AD, CD, ON, RD, Clock, asked, dig, errors, ttl, ttls,
+from lib.cache import (AD, CALM, CD, ON, RD, Clock, asked, dig, errors, ttl, ttls,
                        wait_gone)
 from lib.client import query, texts
 from lib.process import wait_until
@@ -25,7 +25,7 @@ def cached(serve, dotstub):
     a cache before it. A pair."""
     def start(script=behaviours.serve, **config):
         server = serve(script)
-        return dotstub([server], ready=[server], **{**ON, **config}), server
+        return dotstub([server], ready=[server], **{**ON, **CALM, **config}), server
     return start
 
 

@@ -15,7 +15,7 @@ from lib.client import texts
 from lib.process import wait_until
 
 WWW = ['www.example. A 192.0.2.1', 'www.example. A 192.0.2.2']
-# Nobody waits for a server by accident: clients give up after 5 s.
+# Nobody waits for a server by accident: clients give up before.
 PATIENT = {**ON, 'query_timeout': '1m', 'stale_answer_after': '1m',
            'retry_min': '50ms', 'retry_max': '100ms'}
 

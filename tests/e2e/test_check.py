@@ -11,7 +11,7 @@ from lib.dotstub import find_binary
 def check(text, *, file='-', **variables):
     done = subprocess.run(
         [find_binary(), 'check', '-c', file], input=text, text=True,
-        capture_output=True, timeout=10, check=False,
+        capture_output=True, timeout=60, check=False,
         env={**os.environ, **variables})
     return done.returncode, done.stdout.splitlines(), done.stderr
 
@@ -66,6 +66,24 @@ def test_clear_text_is_refused(text):
     assert 'clear text' in err
 
 
+def test_user_and_authority_that_are_not_there(tmp_path):
+    """What the start would refuse, `check` says."""
+    (tmp_path / 'ca.pem').write_text('servers: quad9\n')
+    code, out, err = check('servers: quad9\nuser: no-such-user\n'
+                           f'ca_file: {tmp_path}/ca.pem\n')
+    assert (code, out) == (2, [])
+    assert "<stdin>:2:7: user: there is no user 'no-such-user'" in err
+    assert f'<stdin>:3:10: ca_file: {tmp_path}/ca.pem holds no cert' in err
+
+
+def test_addresses_in_a_list_of_one_line():
+    code, out, err = check('listen: [127.0.0.1, ::1]\n'
+                           'servers: [quad9, cloudflare]\n')
+    assert (code, err) == (0, '')
+    assert out == ['<stdin> is good: 4 servers, listening on 127.0.0.1:53, '
+                   '[::1]:53']
+
+
 def test_records_that_contradict_each_other():
     """No line of them is wrong alone."""
     code, out, err = check('servers: quad9\n'
@@ -91,7 +109,7 @@ def test_environment_alone(tmp_path):
     assert code == 0
     assert err == f'{file}: warning: is not there; the environment and ' \
         'defaults are used\n'
-    assert out[0].startswith(f'{file} is good: 2 servers')
+    assert out[0].startswith('the environment is good: 2 servers')
     assert check('', file=file)[0] == 2
 
 

@@ -194,9 +194,9 @@ def test_pointer_tells_values(busy, tmp_path):
             return [r.left + r.width / 2, r.top + r.height / 2]; })()''')
         page.call('Input.dispatchMouseEvent',
                   {'type': 'mouseMoved', 'x': box[0], 'y': box[1]})
-        caption = page.js(
-            "document.querySelector('#chart-qps figcaption').textContent")
-        assert ':' in caption  # the time of the sample
+        page.wait(lambda: ':' in page.js(
+            "document.querySelector('#chart-qps figcaption').textContent"),
+            'the time of the sample')
         check_clean(page)
 
 

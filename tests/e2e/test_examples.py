@@ -32,7 +32,7 @@ def name_of(path):
 
 def check(path, **variables):
     done = subprocess.run([find_binary(), 'check', '-c', path], text=True,
-                          capture_output=True, timeout=10, check=False,
+                          capture_output=True, timeout=60, check=False,
                           env={**os.environ, **variables})
     return done.returncode, done.stdout, done.stderr
 
@@ -391,7 +391,7 @@ images:
     for folder in (EXAMPLES / 'kubernetes/base',
                    EXAMPLES / 'kubernetes/daemonset', overlay):
         done = subprocess.run(['kubectl', 'kustomize', folder], text=True,
-                              capture_output=True, timeout=30, check=False)
+                              capture_output=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         found = {d['kind']: d for d in yaml.safe_load_all(done.stdout)}
         made = found.get('Deployment') or found['DaemonSet']

@@ -10,7 +10,7 @@ from lib.client import ask_many_udp, extended_errors, query, texts
 from lib.process import wait_until
 
 FAST = {'connect_timeout': '300ms', 'answer_timeout': '300ms',
-        'retry_min': '50ms', 'query_timeout': '3s'}
+        'retry_min': '50ms', 'query_timeout': '15s', 'hedge_budget': None}
 WWW = ['www.example. A 192.0.2.1', 'www.example. A 192.0.2.2']
 FAULTS = STALLS + RESETS + [behaviours.answering(w) for w in WRONG]
 NAMES = [f.__name__ for f in STALLS + RESETS + WRONG]
@@ -47,7 +47,7 @@ def test_first_is_bad(serve, dotstub, fault, transport):
 def test_first_only_delays(serve, dotstub):
     """Slow, but alive: somebody answers in time, and only once."""
     first, second = serve(behaviours.delayed(1.0)), serve()
-    stub = dotstub([first, second], ready=[first, second])
+    stub = dotstub([first, second], ready=[first, second], hedge_budget=None)
     with client.Udp(stub.port) as c:
         assert texts(c.ask(query('www.example', query_id=5))) == WWW
         assert c.receive(1.2) is None
@@ -77,17 +77,16 @@ def test_error_of_all_is_passed_on(serve, dotstub, code):
     """Well before the deadline: nothing else will come."""
     value = dns.rcode.from_text(code)
     servers = [serve(behaviours.rcode(value)) for _ in range(3)]
-    stub = dotstub(servers, ready=servers[:1])
-    got = stub.udp('www.example', timeout_s=2)
+    stub = dotstub(servers, ready=servers[:1], query_timeout='1m')
+    got = stub.udp('www.example')
     assert got.rcode() in (value, dns.rcode.SERVFAIL)
     assert len([s for s in servers if s.queries]) >= 2
 
 
 def test_error_of_the_only_server_is_passed_on(serve, dotstub):
     server = serve(behaviours.servfail)
-    stub = dotstub([server], ready=[server])
-    assert stub.udp('www.example', timeout_s=2).rcode() == (
-        dns.rcode.SERVFAIL)
+    stub = dotstub([server], ready=[server], query_timeout='1m')
+    assert stub.udp('www.example').rcode() == dns.rcode.SERVFAIL
 
 
 # ---- other strategies
@@ -111,7 +110,7 @@ def test_race(serve, dotstub):
 
 
 def test_fastest(serve, dotstub):
-    servers = [serve(behaviours.delayed(0.05)), serve()]
+    servers = [serve(behaviours.delayed(0.2)), serve()]
     stub = dotstub(servers, ready=servers, strategy='fastest')
     for k in range(40):
         assert stub.udp(f'n{k}.many.example').answer
@@ -135,7 +134,7 @@ def test_dies_with_queries_in_flight(serve, dotstub):
     first = serve(behaviours.gate(threading.Event()))
     second = serve()
     stub = dotstub([first, second], ready=[first, second],
-                   answer_timeout='10s', query_timeout='10s')
+                   answer_timeout='20s', query_timeout='25s')
     with client.Tcp(stub.port) as c:
         c.send(*[query(f'n{k}.many.example', query_id=k)
                  for k in range(50)])
@@ -156,8 +155,8 @@ def test_comes_back(serve, dotstub):
     for _ in range(5):
         assert stub.udp('www.example').answer
     assert second.queries
-    first.up()
     ready = len(first.ready)
+    first.up()
     first.wait(lambda s: len(s.ready) > ready)
 
     def is_first_again():
@@ -206,7 +205,8 @@ def test_kept_out_of_the_way(serve, dotstub):
                    answer_timeout='200ms', retry_min='1s')
     for k in range(100):
         assert stub.udp(f'n{k}.many.example').answer
-    assert len(second.queries) == 100
+    assert len(set(second.names()) - {'.'}) == 100
+    assert len(first.queries) < 50
 
 
 # ---- all down
@@ -218,7 +218,7 @@ def test_all_down(serve, dotstub, transport):
     for server in servers:
         server.down()
     stub = dotstub(servers, query_timeout='500ms')
-    got = stub.ask(transport, 'www.example', timeout_s=2, edns=1232)
+    got = stub.ask(transport, 'www.example', edns=1232)
     assert got.rcode() == dns.rcode.SERVFAIL
     errors = extended_errors(got)
     assert len(errors) == 1 and errors[0][0] in (22, 23)
@@ -231,7 +231,7 @@ def test_all_down_without_edns(serve, dotstub):
     server = serve()
     server.down()
     stub = dotstub([server], query_timeout='500ms')
-    got = stub.udp('www.example', timeout_s=2)
+    got = stub.udp('www.example')
     assert got.rcode() == dns.rcode.SERVFAIL and got.edns == -1
 
 

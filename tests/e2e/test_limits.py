@@ -7,6 +7,7 @@ import dns.rcode
 import pytest
 
 from lib import behaviours, client
+from lib.cache import CALM
 from lib.client import ask_many_udp, extended_errors, query, texts
 from lib.process import wait_until
 from lib.zone import many_address
@@ -27,7 +28,7 @@ def open_files(stub):
 
 def still_serves(stub):
     assert stub.udp('www.example').answer
-    assert stub.tcp('www.example', timeout_s=3).answer
+    assert stub.tcp('www.example').answer
 
 
 # ---- TCP clients
@@ -51,8 +52,8 @@ def test_queries_in_flight_of_one_client(serve, dotstub):
     """At the bound its stream is not read; nothing is lost, others go on."""
     gate = threading.Event()
     server = serve(behaviours.gate(gate))
-    stub = dotstub([server], ready=[server], answer_timeout='10s',
-                   query_timeout='10s', tcp_max_queries_per_client=8)
+    stub = dotstub([server], ready=[server], tcp_max_queries_per_client=8,
+                   **CALM)
     with client.Tcp(stub.port) as c:
         c.send(*[query(f'n{k}.many.example', query_id=k) for k in range(40)])
         server.wait(lambda s: len(s.queries) >= 8)
@@ -123,8 +124,7 @@ def test_bound_with_busy_clients(serve, dotstub):
     """None is idle: the next one waits in the kernel until one is done."""
     gate = threading.Event()
     server = serve(behaviours.gate(gate))
-    stub = dotstub([server], ready=[server], tcp_max_clients=4,
-                   query_timeout='10s', answer_timeout='10s')
+    stub = dotstub([server], ready=[server], tcp_max_clients=4, **CALM)
     clients = [client.Tcp(stub.port) for _ in range(4)]
     try:
         for k, c in enumerate(clients):
@@ -181,7 +181,7 @@ def test_clients_that_come_and_go(straight):
 
     def is_let_in():  # the last of them may still be counted
         try:
-            return bool(stub.tcp('www.example', timeout_s=3).answer)
+            return bool(stub.tcp('www.example').answer)
         except (AssertionError, OSError):
             return False
     wait_until(is_let_in, 5, 'there is a place again')
@@ -214,8 +214,7 @@ def test_max_queries(serve, dotstub):
     """SERVFAIL at once for what is over the bound, the others answered."""
     gate = threading.Event()
     server = serve(behaviours.gate(gate))
-    stub = dotstub([server], ready=[server], max_queries=16,
-                   answer_timeout='10s', query_timeout='10s')
+    stub = dotstub([server], ready=[server], max_queries=16, **CALM)
     with client.Udp(stub.port) as c:
         for k in range(20):
             c.send(query(f'n{k}.many.example', query_id=k, edns=1232))

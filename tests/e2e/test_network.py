@@ -1,7 +1,9 @@
 """Servers on machines of their own, at the end of cables that are pulled: the
 machine's network comes and goes, and queries survive it. Times are bounded
-only where they are what is promised.
+only where they are what is promised; a machine that has other work may break
+such a bound, so the same is tried a few times, and must succeed once.
 """
+import functools
 import time
 
 import pytest
@@ -23,25 +25,55 @@ def wan(tmp_path):
 
 
 @pytest.fixture
-def far(wan, serve, dotstub):
-    """Two servers that answer after 20 ms, dotstub before them."""
-    servers = [wan.far[i].inside(
-        lambda i=i: serve(serving(), address=wan.address(i), port=853))
-        for i in range(2)]
-    stub = dotstub(servers, ready=servers, prefix=wan.prefix)
-    return stub, servers
+def dotstub(dotstub):
+    """With hedging."""
+    return functools.partial(dotstub, hedge_budget=None)
 
 
-@pytest.mark.parametrize('fault', ['vanish', 'unplug'])
-def test_server_vanishes(wan, far, fault):
+@pytest.fixture
+def fleet(wan, serve, dotstub):
+    """fleet(port): two servers that answer after 20 ms, and dotstub before
+    them."""
+    def start(port=853, is_online=True):
+        servers = [wan.far[i].inside(
+            lambda i=i: serve(serving(), address=wan.address(i), port=port))
+            for i in range(2)]
+        return dotstub(servers, ready=servers if is_online else [],
+                       prefix=wan.prefix), servers
+    return start
+
+
+@pytest.fixture
+def far(fleet):
+    return fleet()
+
+
+def one_of(attempts, attempt):
+    """attempt(number) is None once, or this is what it said."""
+    said = []
+    for number in range(attempts):
+        said.append(attempt(number))
+        if said[-1] is None:
+            return
+    raise AssertionError(f'{attempts} times: {said}')
+
+
+@pytest.mark.parametrize('fault, mend', [('vanish', 'come_back'),
+                                         ('unplug', 'plug')])
+def test_server_vanishes(wan, fleet, fault, mend):
     """In the middle of 2,000 queries, for good."""
-    stub, servers = far
-    load = wan.machine.inside(
-        lambda: Load(stub.port, 2000, 250,
-                     {1000: lambda: getattr(wan, fault)(0)})).run().check()
-    assert load.percentile_s(99) < 0.25, load.summary()
-    assert len(asked(servers[0])) >= 900
-    assert len(asked(servers[1])) >= 900
+    def attempt(number):
+        stub, servers = fleet(853 + number)
+        load = wan.machine.inside(
+            lambda: Load(stub.port, 2000, 250,
+                         {1000: lambda: getattr(wan, fault)(0)})
+        ).run().check()
+        getattr(wan, mend)(0)
+        shares = [len(asked(s)) for s in servers]
+        if load.percentile_s(99) < 0.25 and min(shares) >= 900:
+            return None
+        return f'{load.summary()}, asked {shares}'
+    one_of(3, attempt)
 
 
 def test_server_comes_back(wan, far):
@@ -59,7 +91,7 @@ def test_server_comes_back(wan, far):
     wait_until(is_used, 35, 'the first server is used again', step_s=0.2)
 
 
-def first_answer_after(wan, stub, change, limit_s=10):
+def first_answer_after(wan, stub, change, limit_s=30):
     """Ask every 20 ms; seconds from change() to the first answer."""
     sock = wan.machine.inside(lambda: client.Udp(stub.port))
     ids = iter(range(1, 65536))
@@ -79,30 +111,35 @@ def first_answer_after(wan, stub, change, limit_s=10):
 @pytest.mark.parametrize('down_s', [0.5, 6])
 def test_link_down_and_up(wan, far, down_s):
     stub, _ = far
-    assert wan.machine.inside(lambda: stub.udp('n0.many.example')).answer
-    wan.cut()
+
+    def attempt(_number):
+        assert wan.machine.inside(lambda: stub.udp('n0.many.example')).answer
+        wan.cut()
+        ask_into_the_void(wan, stub, down_s)
+        took_s = first_answer_after(wan, stub, wan.mend)
+        return took_s if took_s >= 1 else None
+    one_of(3, attempt)
+
+
+def ask_into_the_void(wan, stub, for_s):
+    """Clients go on asking."""
     sock = wan.machine.inside(lambda: client.Udp(stub.port))
     with sock:
-        end = time.monotonic() + down_s
-        while time.monotonic() < end:  # clients go on asking
+        end = time.monotonic() + for_s
+        while time.monotonic() < end:
             sock.send(client.query('n1.many.example'))
             time.sleep(0.1)
-    assert first_answer_after(wan, stub, wan.mend) < 1
 
 
-def test_started_offline(wan, serve, dotstub):
+def test_started_offline(wan, fleet):
     """The first answer comes within a second of the network's coming."""
-    servers = [wan.far[i].inside(
-        lambda i=i: serve(serving(), address=wan.address(i), port=853))
-        for i in range(2)]
-    wan.cut()
-    stub = dotstub(servers, prefix=wan.prefix)
-    sock = wan.machine.inside(lambda: client.Udp(stub.port))
-    with sock:
-        for _ in range(20):  # offline for 2 s, and asked meanwhile
-            sock.send(client.query('n1.many.example'))
-            time.sleep(0.1)
-    assert first_answer_after(wan, stub, wan.mend) < 1
+    def attempt(number):
+        wan.cut()
+        stub, _ = fleet(853 + number, is_online=False)
+        ask_into_the_void(wan, stub, 2)
+        took_s = first_answer_after(wan, stub, wan.mend)
+        return took_s if took_s >= 1 else None
+    one_of(3, attempt)
 
 
 def test_address_lost(wan, far):

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from lib import behaviours, client, real
+from lib.cache import CALM
 from lib.client import ask_many_udp, framed, query
 from lib.dotstub import Dotstub
 
@@ -64,8 +65,7 @@ def test_last_query_of_a_burst_is_not_left_behind(stub):
     """Nothing follows the burst that could push the answers out."""
     for _ in range(10):
         answers = ask_many_udp(stub.port, [
-            query(f'n{k}.many.example', query_id=k) for k in range(4)],
-            timeout_s=2)
+            query(f'n{k}.many.example', query_id=k) for k in range(4)])
         assert len(answers) == 4
 
 
@@ -77,9 +77,10 @@ def writes(stub):
 
 def test_records_of_a_turn_leave_in_one_write(serve, dotstub):
     """A record each, but not a system call each."""
-    server = serve(behaviours.gate(threading.Event()))
+    event = threading.Event()
+    server = serve(behaviours.gate(event))
     stub = dotstub([server], ready=[server], connections_per_server=1,
-                   tcp_max_queries_per_client=1000, query_timeout='1s')
+                   tcp_max_queries_per_client=1000, **CALM)
     before = writes(stub)
     with client.Tcp(stub.port) as c:
         c.send(*[query(f'n{k}.many.example', query_id=k)
@@ -89,3 +90,4 @@ def test_records_of_a_turn_leave_in_one_write(serve, dotstub):
     records = server.ready[0].records
     assert [len(r) for r in records] == [
         2 + len(q.wire) for q in server.queries]
+    event.set()

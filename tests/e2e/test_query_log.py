@@ -9,6 +9,7 @@ import pytest
 from lib import behaviours, client
 from lib.cache import ON, wait_gone
 from lib.client import query
+from lib.dotstub import Dotstub
 from lib.process import wait_until
 
 LINE = re.compile(
@@ -48,7 +49,7 @@ def test_what_is_told(logged):
     assert stub.udp('localhost').answer
     with client.Udp(stub.port) as c:
         c.send(query('www.example', query_id=9).to_wire()[:-1])
-        c.receive(5)
+        c.receive()
     found = lines(path, 5)
     assert [x['source'] for x in found] == [
         'servers', 'cache', 'servers', 'local', 'refused']
@@ -78,7 +79,7 @@ def test_what_is_not_told(logged, config, want):
 def test_json(logged):
     stub, path = logged(log_format='json')
     with client.Udp(stub.port) as c:
-        c.ask(query('a\\"b\\\\c.many.example', query_id=1), 5)
+        c.ask(query('a\\"b\\\\c.many.example', query_id=1))
     wait_until(lambda: path.read_text().endswith('\n'), 5, 'no line')
     line = json.loads(path.read_text())
     assert line['transport'] == 'udp' and line['from'] == 'servers'
@@ -90,7 +91,7 @@ def test_sample(logged):
     stub, path = logged(query_log_sample=10, cache_size='1MiB')
     with client.Udp(stub.port) as c:
         for k in range(1, 41):
-            c.ask(query('www.example', query_id=k), 5)
+            c.ask(query('www.example', query_id=k))
     assert len(lines(path, 4)) == 4
 
 
@@ -101,9 +102,9 @@ def test_stale(serve, dotstub, tmp_path):
     assert stub.udp('only4.example').answer
     wait_gone(stub, 'only4.example')
     server.down()
-    before = path.read_text().count('\n') if path.exists() else 0
     assert stub.udp('only4.example').answer
-    assert 'stale' in [x['source'] for x in lines(path, before + 1)]
+    wait_until(lambda: 'stale' in [x['source'] for x in lines(path, 1)], 5,
+               'no line with it')
 
 
 def test_rotation(logged):
@@ -113,6 +114,7 @@ def test_rotation(logged):
     lines(path, 20)
     os.replace(path, path.with_suffix('.1'))
     assert stub.udp('www.example').answer
+    lines(path.with_suffix('.1'), 21)
     stub.process.signal(signal.SIGHUP)
     wait_until(lambda: 'going on with the new' in stub.log(), 5, 'no reload')
     assert stub.udp('n1.many.example').answer
@@ -121,12 +123,31 @@ def test_rotation(logged):
     assert len(lines(path.with_suffix('.1'), 21)) == 21
 
 
+def test_file_that_cannot_be_opened_again(logged, tmp_path):
+    """The lists change: nothing was asked for that could be refused, and the
+    log goes on into the file that it has."""
+    folder, deny = tmp_path / 'log', tmp_path / 'deny'
+    folder.mkdir()
+    deny.write_text('ads.example\n')
+    stub, _ = logged(query_log=str(folder / 'queries'), deny_lists=[str(deny)])
+    assert stub.udp('www.example').answer
+    moved = folder.rename(tmp_path / 'moved') / 'queries'
+    fresh = tmp_path / 'fresh'
+    fresh.write_text('more.example\n')
+    os.replace(fresh, deny)
+    wait_until(lambda: 'going on with the new' in stub.log(), 10, 'no reload')
+    assert 'going on with the file that is open' in stub.log()
+    assert stub.udp('n1.many.example').answer
+    assert [x['name'] for x in lines(moved, 2)] == [
+        'www.example.', 'n1.many.example.']
+
+
 def test_all_is_written_at_the_end(logged):
     stub, path = logged()
     for k in range(50):
         assert stub.udp(f'n{k}.many.example').answer
     stub.terminate()
-    assert stub.process.wait(5) == 0
+    assert stub.process.wait() == 0
     assert len(lines(path, 50)) == 50
 
 
@@ -135,6 +156,24 @@ def test_stderr(logged):
     assert stub.udp('www.example').answer
     wait_until(lambda: ' query udp 127.0.0.0 www.example. A NOERROR '
                in stub.log(), 5, 'not on standard error')
+
+
+def test_stderr_in_a_file_that_others_do_not_append_to(serve, tmp_path, ca):
+    """`2> FILE`: query log and log share one place in it."""
+    server = serve()
+    stub = Dotstub(tmp_path, [server], ca.file, query_log='stderr', prefix=[
+        'sh', '-c', 'exec "$@" 2> "$0"', tmp_path / 'dotstub.log'])
+    with stub:
+        server.wait_ready()
+        for k in range(3):
+            assert stub.udp(f'n{k}.many.example').answer
+        wait_until(lambda: ' query udp ' in stub.log(), 5, 'no line')
+        assert stub.stop() == 0
+    text = stub.log()
+    assert '\0' not in text
+    found = [x for x in text.splitlines() if ' query udp ' in x]
+    assert len(found) == 3 and all(LINE.fullmatch(x) for x in found), text
+    assert text.endswith(' stopped\n') and 'listening on' in text
 
 
 def test_full_disk_costs_the_lines_alone(logged):
@@ -161,7 +200,7 @@ def test_pipe_that_nobody_reads(logged, tmp_path):
         stub, _ = logged(query_log=str(path), cache_size='1MiB')
         with client.Udp(stub.port) as c:
             for k in range(1, 4001):
-                assert c.ask(query('www.example', query_id=k), 5).answer
+                assert c.ask(query('www.example', query_id=k)).answer
         wait_until(lambda: 'lines could not be written' in stub.log(), 5,
                    'nothing was lost')
     finally:

@@ -11,6 +11,7 @@ import pytest
 
 from lib import client
 from lib.client import extended_errors, query
+from lib.process import PATIENCE_S
 from lib.recorder import dig, public_names, public_server
 
 FLOOD = 20_000  # datagrams, and no more
@@ -28,15 +29,16 @@ class Client:
     """A UDP socket with an address of its own on loopback."""
 
     def __init__(self, port, source):
+        self.port = port
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        client.want_buffer(self.sock, 4 << 20)
         self.sock.bind((source, 0))
         self.sock.connect(('127.0.0.1', port))
 
     def send(self, message):
         self.sock.send(client.wire_of(message))
 
-    def ask(self, name, timeout_s=0.2, **options):
+    def ask(self, name, timeout_s=PATIENCE_S, **options):
         """The answer, or None."""
         message = query(name, **options)
         self.send(message)
@@ -52,7 +54,10 @@ class Client:
         return None
 
     def drain(self):
-        """All answers that are there, or come within a moment."""
+        """All answers to what was sent: who asks after it has its own behind
+        them, and what is sent with that one comes within a moment."""
+        with Client(self.port, '127.0.9.9') as last:
+            assert last.ask('www.example')
         got = []
         self.sock.settimeout(0.2)
         try:
@@ -81,7 +86,7 @@ def test_a_client_is_answered_so_often(pair):
         # Another client has a bucket of its own.
         assert other.ask('localhost')
         # And this one's fills again.
-        assert any(c.ask('localhost') for _ in range(10))
+        assert any(c.ask('localhost', 0.2) for _ in range(50))
 
 
 def test_over_tcp_it_is_told(pair):
@@ -99,6 +104,7 @@ def test_flood_while_an_honest_client_is_served(pair):
     another is answered, and few of the flood reach a server."""
     stub, server = pair(rate_limit=50, rate_burst=100, cache_size=0)
     done = threading.Event()
+    began = time.monotonic()
 
     def flood():
         with Client(stub.port, '127.0.0.2') as c:
@@ -115,13 +121,16 @@ def test_flood_while_an_honest_client_is_served(pair):
         thread.start()
         while not done.is_set() or asked < 20:
             asked += 1
-            got = honest.ask('www.example', timeout_s=2)
-            answered += got is not None and bool(got.answer)
+            # What the flood leaves no room for the kernel drops: like any
+            # client this one asks again.
+            got = any(honest.ask('www.example', 1) for _ in range(10))
+            answered += got
             time.sleep(0.03)
         thread.join()
     assert asked >= 20 and answered == asked
     flooded = [n for n in public_names(server) if n.startswith('flood')]
-    assert len(flooded) < 600, len(flooded)
+    most = 100 + 50 * (time.monotonic() - began + 1)
+    assert len(flooded) <= most < FLOOD / 4, (len(flooded), most)
 
 
 # ---- response_rate_limit
@@ -163,7 +172,7 @@ def test_other_names_and_networks_are_not_held_up(pair):
         for k in range(100):
             c.send(query('www.example', query_id=k))
         c.drain()
-        assert c.ask('www.example') is None
+        assert c.ask('www.example', 0.2) is None
         assert c.ask('localhost')
     with Client(stub.port, '127.0.1.2') as other:
         assert other.ask('www.example')
@@ -190,7 +199,7 @@ def test_a_cookie_proves_the_address(pair):
         for k in range(50):
             c.send(query('www.example', query_id=k))
         c.drain()
-        assert c.ask('www.example') is None
+        assert c.ask('www.example', 0.2) is None
         for k in range(50):
             assert c.ask('www.example', edns=1232, options=[good]), k
 
@@ -198,9 +207,10 @@ def test_a_cookie_proves_the_address(pair):
 def test_the_default_has_no_limit(pair):
     stub, _ = pair()
     with Client(stub.port, '127.0.0.2') as c:
-        for k in range(1000):
-            c.send(query('localhost', query_id=k))
-        assert len(c.drain()) == 1000
+        for _ in range(20):
+            for k in range(50):
+                c.send(query('localhost', query_id=k))
+            assert len(c.drain()) == 50
 
 
 def test_amplification_is_bounded(pair):

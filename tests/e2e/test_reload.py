@@ -2,6 +2,7 @@
 import os
 import pathlib
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from lib import behaviours, client
 from lib.certs import Authority
 from lib.client import query, texts
-from lib.dotstub import config_text
+from lib.dotstub import config_text, find_binary
 from lib.ports import free_port
 from lib.process import wait_until
 
@@ -63,7 +64,7 @@ class Load:
                 k += 1
                 self.asked += 1
                 try:
-                    got = c.ask(query(name, query_id=k % 65536), 5)
+                    got = c.ask(query(name, query_id=k % 65536))
                     self.failed += not got.answer
                 except Exception:
                     self.failed += 1
@@ -122,7 +123,7 @@ def test_in_flight_queries_of_a_server_that_goes(serve, dotstub):
         c.send(query('www.example', query_id=7))
         wait_until(lambda: slow.queries, 5, 'the query did not come')
         reload(stub, [fast])
-        assert texts(client.parse(c.receive(5)))
+        assert texts(client.parse(c.receive()))
 
 
 @pytest.mark.parametrize('workers', [1, 2])
@@ -163,8 +164,8 @@ def test_client_of_an_address_that_goes_gets_its_answer(serve, dotstub):
         t.send(query('n1.many.example', query_id=2))
         wait_until(lambda: len(server.queries) == 2, 5, 'not asked')
         reload(stub, listen=[f'127.0.0.1:{other}'])
-        assert client.parse(u.receive(5)).answer
-        assert client.parse(t.receive(5)).answer
+        assert client.parse(u.receive()).answer
+        assert client.parse(t.receive()).answer
 
 
 def test_address_in_use_changes_nothing(serve, dotstub):
@@ -194,6 +195,52 @@ def test_bad_file_changes_nothing(serve, dotstub, bad):
     wait_until(lambda: DONE in stub.log(), 5, 'not taken')
     assert stub.udp('www.example').answer
     assert id(last_conn(server)) in before
+
+
+def ask_reload(stub):
+    done = subprocess.run(
+        [find_binary(), 'reload', '-c', stub.config_file, '--socket',
+         stub.values['control']], capture_output=True, text=True, timeout=20,
+        check=False)
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+def test_who_asks_for_it_hears_why_not(serve, dotstub):
+    """All that is wrong, and once in the log."""
+    server = serve()
+    stub = dotstub([server], ready=[server])
+    taken = dotstub([server])
+    rewrite(stub, workers='x', cache_size='y')
+    code, out, err = ask_reload(stub)
+    assert (code, out) == (1, [])
+    assert 'workers: x is not a whole number' in err
+    assert '; ' in err and 'cache_size: y is not a size' in err
+    assert stub.log().count('workers: x is not a whole number') == 1
+    rewrite(stub, workers=1, cache_size=0,
+            listen=[f'127.0.0.1:{stub.port}', f'127.0.0.1:{taken.port}'])
+    code, out, err = ask_reload(stub)
+    assert (code, out) == (1, [])
+    assert f'cannot listen on 127.0.0.1:{taken.port}' in err
+    assert 'address already in use' in err
+
+
+def test_who_asks_for_it_hears_what_comes_later(serve, dotstub):
+    server = serve()
+    stub = dotstub([server], ready=[server])
+    rewrite(stub, workers=2, user=str(os.geteuid()), sandbox='off',
+            admin=f'127.0.0.1:{free_port()}', race_width=2)
+    code, out, err = ask_reload(stub)
+    assert (code, err) == (0, '')
+    assert out[0].startswith(f'{stub.config_file}:')
+    assert out[0].endswith('warning: race_width: has no effect without '
+                           'strategy: race')
+    assert out[1:] == [
+        'warning: workers: another number takes effect at the next start',
+        'warning: user: another one takes effect at the next start',
+        'warning: sandbox: another value takes effect at the next start',
+        'warning: admin: other addresses take effect at the next start', DONE]
+    warned, = [x for x in stub.log().splitlines() if 'race_width' in x]
+    assert ' warning server: ' in warned
 
 
 def test_missing_ca_file_changes_nothing(serve, dotstub):
@@ -244,8 +291,8 @@ def test_end_while_reloading(serve, dotstub):
         wait_until(lambda: server.queries, 5, 'not asked')
         hup(stub)
         stub.terminate()
-        assert client.parse(c.receive(5)).answer
-    assert stub.process.wait(5) == 0
+        assert client.parse(c.receive()).answer
+    assert stub.process.wait() == 0
 
 
 @pytest.mark.parametrize('text', [
@@ -298,5 +345,5 @@ def test_zones_change_under_queries_that_share(serve, dotstub):
                    'it asked others')
         rewrite(stub, zones={'example': {'servers': [servers[2].entry]}})
         hup(stub)
-        answers = [client.parse(c.receive(10)) for _ in range(2)]
+        answers = [client.parse(c.receive()) for _ in range(2)]
     assert sorted(a.id for a in answers) == [1, 2]

@@ -8,7 +8,6 @@ import signal
 import struct
 import subprocess
 import termios
-import time
 
 import pytest
 
@@ -23,7 +22,6 @@ class Screen:
     """A terminal that knows what top writes, and nothing more."""
 
     def __init__(self, stub, columns=80, rows=24, **env):
-        stub.wait_control()
         self.all = b''
         self.master, self.slave = pty.openpty()
         self.resize(columns, rows)
@@ -152,14 +150,14 @@ def test_rates_follow_the_load(straight):
     stub, _ = straight
     with Screen(stub) as screen:
         screen.wait('q quits')
-        end = time.monotonic() + 10
-        rate = 0
-        while rate < 20 and time.monotonic() < end:
-            stub.udp('www.example')
+
+        def is_told():
+            for _ in range(50):
+                stub.udp('www.example')
             row = next((r for r in screen.text() if r.startswith('queries')),
                        'queries 0')
-            rate = float(row.split()[1])
-        assert rate >= 5, screen.text()
+            return float(row.split()[1]) >= 5
+        wait_until(is_told, 10, screen.text)
 
 
 def test_no_color(straight):
@@ -187,9 +185,11 @@ def test_sizes(straight, columns, rows):
     with Screen(stub) as screen:
         screen.wait('q quits')
         screen.resize(columns, rows)
-        screen.all = ENTER
         screen.process.send_signal(signal.SIGWINCH)
-        wait_until(lambda: len(screen.read()) > len(ENTER), 5, 'no frame')
+        for _ in range(2):  # the first may have been on its way
+            screen.read()
+            screen.all = ENTER
+            wait_until(lambda: len(screen.read()) > len(ENTER), 5, 'no frame')
         screen.text()  # asserts that nothing is outside
         press(screen, b'q')
         wait_until(lambda: screen.read() and screen.process.poll() == 0, 5,
@@ -217,7 +217,7 @@ def test_daemon_that_goes_and_comes_back(serve, dotstub):
     with Screen(first) as screen:
         screen.wait(' up ')
         first.terminate()
-        assert first.process.wait(5) == 0
+        assert first.process.wait() == 0
         screen.wait('no answer: ')
         dotstub([server], control=first.values['control'])
         screen.wait('q quits')
@@ -226,7 +226,6 @@ def test_daemon_that_goes_and_comes_back(serve, dotstub):
 
 
 def run_plain(stub, *arguments, **env):
-    stub.wait_control()
     return subprocess.Popen(
         [find_binary(), 'top', '-c', str(stub.config_file), *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -236,7 +235,7 @@ def run_plain(stub, *arguments, **env):
 def test_once(straight):
     stub, server = straight
     out, error = run_plain(stub, '--once', TERM='xterm').communicate(
-        timeout=10)
+        timeout=60)
     assert error == b'' and b'\x1b' not in out
     assert out.count(b'dotstub ') == 1
     assert server.entry.partition('#')[0].encode() in out
@@ -250,7 +249,7 @@ def test_dumb_terminal(straight, kind):
                    'no second frame')
         assert b'\x1b' not in screen.all
         screen.process.send_signal(signal.SIGTERM)
-        assert screen.process.wait(5) == 0
+        assert screen.process.wait(60) == 0
 
 
 def test_pipe_that_nobody_reads(straight):
@@ -258,7 +257,7 @@ def test_pipe_that_nobody_reads(straight):
     process = run_plain(stub)
     assert process.stdout.readline().startswith(b'dotstub ')
     process.stdout.close()
-    assert process.wait(10) == 1
+    assert process.wait(60) == 1
     process.stderr.close()
 
 
@@ -267,6 +266,6 @@ def test_plain_frames_end_with_the_daemon(straight):
     process = run_plain(stub)
     assert process.stdout.readline().startswith(b'dotstub ')
     stub.terminate()
-    _, error = process.communicate(timeout=10)
+    _, error = process.communicate(timeout=60)
     assert process.returncode == 1
     assert error.count(b'\n') == 1 and b'the connection ended' in error

@@ -22,7 +22,7 @@ def analyze():
 
     def run(*arguments, cwd=None):
         done = subprocess.run([path, *map(str, arguments)], cwd=cwd,
-                              stdout=subprocess.PIPE, timeout=30,
+                              stdout=subprocess.PIPE, timeout=60,
                               stderr=subprocess.STDOUT, text=True, check=False)
         return done.stdout, done.returncode
     version = int(re.search(r'systemd (\d+)', run('--version')[0])[1])

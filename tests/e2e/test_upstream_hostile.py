@@ -8,13 +8,14 @@ import pytest
 
 from lib import behaviours, client, dotd
 from lib.behaviours import RESETS, STALLS, WRONG, serve as good
+from lib.cache import CALM
 from lib.client import ask_many_udp, query, texts
 from lib.process import wait_until
 from lib.zone import many_address
 
 FAST = {'connect_timeout': '300ms', 'answer_timeout': '300ms',
-        'retry_min': '50ms', 'query_timeout': '3s',
-        'connections_per_server': 1}
+        'retry_min': '50ms', 'query_timeout': '15s',
+        'connections_per_server': 1, 'hedge_budget': None}
 WWW = ['www.example. A 192.0.2.1', 'www.example. A 192.0.2.2']
 CLOSES = [behaviours.close_after_query, behaviours.close_without_notify,
           behaviours.close_mid_frame]
@@ -38,9 +39,9 @@ def test_every_connection_is_bad(serve, dotstub, fault):
     """SERVFAIL by the deadline, or nothing but the truth; still alive."""
     server = serve(fault)
     stub = dotstub([server], **{**FAST, 'query_timeout': '600ms'})
-    got = stub.udp('www.example', timeout_s=3)
+    got = stub.udp('www.example')
     assert got.rcode() == dns.rcode.SERVFAIL and not got.answer
-    got = stub.tcp('www.example', timeout_s=3)
+    got = stub.tcp('www.example')
     assert got.rcode() == dns.rcode.SERVFAIL and not got.answer
 
 
@@ -154,7 +155,7 @@ def test_counts_that_lie(serve, dotstub):
     stub = dotstub([serve(behaviours.answering(behaviours.counts_lie))],
                    **{**FAST, 'query_timeout': '600ms'})
     with client.Udp(stub.port) as c:
-        assert c.ask_raw(query('www.example'), 3) is not None
+        assert c.ask_raw(query('www.example')) is not None
 
 
 def test_close_while_the_client_writes(serve, dotstub):
@@ -212,7 +213,7 @@ def test_fresh_connections_that_die_in_a_row(serve, dotstub, length):
     """Each takes the query and dies; the last one answers."""
     server = serve([behaviours.reset_after_query] * length + [good])
     stub = dotstub([server], retry_min='10ms', retry_max='100ms')
-    assert texts(stub.udp('www.example', timeout_s=4.5)) == WWW
+    assert texts(stub.udp('www.example')) == WWW
 
 
 @pytest.mark.parametrize('length', [5, 10])
@@ -223,7 +224,7 @@ def test_server_that_kills_many_connections(serve, dotstub, length):
     stub = dotstub([server], retry_min='10ms', retry_max='100ms')
 
     def is_answered():
-        got = stub.udp('www.example', timeout_s=4.5)
+        got = stub.udp('www.example')
         assert texts(got) == WWW or got.rcode() == dns.rcode.SERVFAIL
         return got.answer
     wait_until(is_answered, 6, 'it answers again')
@@ -243,12 +244,12 @@ def test_stale_connections_in_a_row(serve, dotstub, count):
         conn.reset()
     server = serve([once] * count + [good])
     stub = dotstub([server], ready=[server], connections_per_server=count,
-                   queries_per_connection=1, answer_timeout='3s')
+                   queries_per_connection=1, **CALM)
     answers = ask_many_udp(stub.port, [
         query(f'n{k}.many.example', query_id=k) for k in range(count)])
     assert len(answers) == count
     assert len(server.open) == count
-    assert texts(stub.udp('www.example', timeout_s=4.5)) == WWW
+    assert texts(stub.udp('www.example')) == WWW
 
 
 def test_garbage_in_place_of_tls(serve, dotstub):
@@ -267,7 +268,7 @@ def test_plain_dns_in_place_of_tls(serve, dotstub):
         await conn.read()
     server = serve(script)
     stub = dotstub([server], **{**FAST, 'query_timeout': '600ms'})
-    got = stub.udp('www.example', timeout_s=3)
+    got = stub.udp('www.example')
     assert got.rcode() == dns.rcode.SERVFAIL
     assert all(b'\x03www\x07example' not in c.raw
                for c in server.connections)

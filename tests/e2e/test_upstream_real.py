@@ -6,6 +6,7 @@ import pytest
 from lib import client, real
 from lib.client import ask_many_udp, query, texts
 from lib.dotstub import Dotstub
+from lib.process import wait_until
 from lib.zone import LONG_STRINGS, Zone, many_address
 
 from test_udp import KINDS
@@ -76,7 +77,7 @@ def test_server_is_restarted(pair):
     assert stub.udp('www.example').answer
     server.stop()
     server.start()
-    assert stub.udp('www.example').answer
+    wait_until(lambda: stub.udp('www.example').answer, 5, 'an answer')
 
 
 def test_server_that_closes_after_few_queries(tmp_path, ca, leaf, dotstub):

@@ -16,7 +16,7 @@ SOON = {'query_timeout': '500ms', 'retry_min': '100ms'}
 def refused(stub, server, *words):
     """SERVFAIL with the reason; the log has all words in one line; and the
     server has seen no application data."""
-    got = stub.udp('www.example', timeout_s=3, edns=1232)
+    got = stub.udp('www.example', edns=1232)
     assert got.rcode() == dns.rcode.SERVFAIL
     codes = extended_errors(got)
     assert codes and codes[0][0] in (22, 23), codes
@@ -328,6 +328,6 @@ def test_becomes_false_later(serve, dotstub, ca):
     server.set_leaf(ca.leaf(['false.example']))
     seen = len(server.queries)
     server.each_open(lambda conn: conn.close())
-    got = stub.udp('www.example', timeout_s=3)
+    got = stub.udp('www.example')
     assert got.rcode() == dns.rcode.SERVFAIL
     assert len(server.queries) == seen

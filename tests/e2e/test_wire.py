@@ -8,11 +8,12 @@ import pytest
 
 from lib import behaviours, client
 from lib.client import query, rcode_text
+from lib.process import PATIENCE_S
 
 BOTH = pytest.mark.parametrize('transport', ['udp', 'tcp'])
 
 
-def ask_raw(stub, transport, data, timeout_s=5):
+def ask_raw(stub, transport, data, timeout_s=PATIENCE_S):
     """None: no answer (TCP: the connection ended)."""
     if transport == 'udp':
         with client.Udp(stub.port) as c:

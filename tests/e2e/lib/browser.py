@@ -153,7 +153,7 @@ class Browser:
                 self.events.append(message)
         return True
 
-    def call(self, method, parameters=None, session=True, timeout_s=30):
+    def call(self, method, parameters=None, session=True, timeout_s=120):
         self._number += 1
         message = {'id': self._number, 'method': method,
                    'params': parameters or {}}
@@ -179,7 +179,7 @@ class Browser:
                               for e in self.events), 'the page is loaded')
         return self
 
-    def wait(self, condition, what, timeout_s=15):
+    def wait(self, condition, what, timeout_s=90):
         end = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < end, f'not in time: {what}'
@@ -214,8 +214,8 @@ class Browser:
 
     def stop(self):
         try:
-            self.call('Browser.close', session=False, timeout_s=5)
-            self.process.wait(10)
+            self.call('Browser.close', session=False, timeout_s=20)
+            self.process.wait(30)
         except (AssertionError, OSError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()

@@ -10,7 +10,10 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
+from lib.process import PATIENCE_S
+
 _random = random.SystemRandom()
+_SO_RCVBUFFORCE = 33
 
 
 def query(name, kind='A', *, edns=None, dnssec_ok=False, options=(),
@@ -37,6 +40,14 @@ def parse(data):
     return dns.message.from_wire(data)
 
 
+def want_buffer(sock, octets):
+    """As much room for what comes as we may have."""
+    try:  # beyond the limit of the machine: root may
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, octets)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
+
+
 class Udp:
     """A UDP socket connected to one server: answers from elsewhere are lost."""
 
@@ -44,14 +55,13 @@ class Udp:
         family = socket.AF_INET6 if ':' in address else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_DGRAM)
         if receive_buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
-                                 receive_buffer)
+            want_buffer(self.sock, receive_buffer)
         self.sock.connect((address, port))
 
     def send(self, message):
         self.sock.send(wire_of(message))
 
-    def receive(self, timeout_s=5):
+    def receive(self, timeout_s=PATIENCE_S):
         """Octets of one answer, or None when there is none in time."""
         self.sock.settimeout(timeout_s)
         try:
@@ -59,11 +69,11 @@ class Udp:
         except TimeoutError:
             return None
 
-    def ask_raw(self, message, timeout_s=5):
+    def ask_raw(self, message, timeout_s=PATIENCE_S):
         self.send(message)
         return self.receive(timeout_s)
 
-    def ask(self, message, timeout_s=5):
+    def ask(self, message, timeout_s=PATIENCE_S):
         """The parsed answer to this query; others are an error."""
         data = self.ask_raw(message, timeout_s)
         assert data is not None, 'no answer over UDP'
@@ -93,7 +103,7 @@ class Tcp:
                                  receive_buffer)
         if source:
             self.sock.bind((source, 0))
-        self.sock.settimeout(5)
+        self.sock.settimeout(PATIENCE_S)
         self.sock.connect((address, port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
@@ -105,7 +115,7 @@ class Tcp:
     def send_raw(self, data):
         self.sock.sendall(data)
 
-    def receive(self, timeout_s=5):
+    def receive(self, timeout_s=PATIENCE_S):
         """Octets of the next answer; None at the end of the stream."""
         self.sock.settimeout(timeout_s)
         while True:
@@ -124,7 +134,7 @@ class Tcp:
                 return None
             self._buffer += chunk
 
-    def ask(self, message, timeout_s=5):
+    def ask(self, message, timeout_s=PATIENCE_S):
         self.send(message)
         data = self.receive(timeout_s)
         assert data is not None, 'the TCP connection was closed'
@@ -138,7 +148,7 @@ class Tcp:
                              struct.pack('ii', 1, 0))
         self.sock.close()
 
-    def is_closed_by_peer(self, timeout_s=5):
+    def is_closed_by_peer(self, timeout_s=PATIENCE_S):
         """True when nothing more comes but the end."""
         try:
             return self.receive(timeout_s) is None
@@ -160,7 +170,7 @@ def framed(message):
     return len(data).to_bytes(2, 'big') + data
 
 
-def ask_many_udp(port, messages, timeout_s=5, address='127.0.0.1'):
+def ask_many_udp(port, messages, timeout_s=PATIENCE_S, address='127.0.0.1'):
     """Send all in one burst from one socket; answers by message ID."""
     answers = {}
     with Udp(port, address, receive_buffer=4 << 20) as client:

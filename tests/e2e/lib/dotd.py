@@ -23,6 +23,7 @@ import warnings
 import dns.message
 
 from lib.ports import free_port
+from lib.process import PATIENCE, PATIENCE_S
 from lib.zone import Zone
 
 TLS12 = ssl.TLSVersion.TLSv1_2
@@ -383,7 +384,7 @@ class Server:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _in_loop(self, coroutine, timeout_s=10):
+    def _in_loop(self, coroutine, timeout_s=PATIENCE_S):
         return asyncio.run_coroutine_threadsafe(
             coroutine, self._loop).result(timeout_s)
 
@@ -404,7 +405,11 @@ class Server:
         return self.script
 
     async def _run_script(self, sock):
-        conn = Conn(self, sock, len(self.connections))
+        try:
+            conn = Conn(self, sock, len(self.connections))
+        except OSError:  # gone before it was looked at
+            sock.close()
+            return
         self.connections.append(conn)
         self.changed()
         try:
@@ -452,7 +457,9 @@ class Server:
             self._condition.notify_all()
 
     def wait(self, condition, timeout_s=5, what='what the test waits for'):
-        """Wait until condition(self) is true; its value."""
+        """Wait until condition(self) is true; its value. timeout_s is for a
+        quiet machine, as that of wait_until()."""
+        timeout_s *= PATIENCE
         end = time.monotonic() + timeout_s
         with self._condition:
             while True:

@@ -6,7 +6,7 @@ import signal
 
 from lib import client
 from lib.ports import free_port
-from lib.process import Process, wait_bound, wait_until
+from lib.process import PATIENCE_S, Process, wait_bound, wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 
@@ -55,8 +55,10 @@ class Dotstub:
         self.pass_fds = pass_fds
         self.log_file = self.folder / f'{label}.log'
         self.process = None
+        self._log_len = 0  # of earlier processes
 
     def start(self, wait=True):
+        self._log_len = len(self.log())
         self.process = Process(self.argv, self.log_file, env=self.env,
                                pass_fds=self.pass_fds)
         if wait:
@@ -64,13 +66,18 @@ class Dotstub:
         return self
 
     def wait_listening(self, port=None, timeout_s=5):
+        """All of its sockets are open, and it says so. (The ports alone may
+        be those of its first worker, or of another machine, on which it was
+        before its prefix took it where it belongs.)"""
         port = port or self.port
-        wait_bound(self.process, [('udp', port), ('tcp', port)], timeout_s)
 
-    def wait_control(self, timeout_s=5):
-        """The control socket is opened after the ports, before this line."""
-        wait_until(lambda: 'listening on' in self.log(), timeout_s,
-                   f'{self.log_file}: it is not ready')
+        def is_ready():
+            if not self.process.is_running():
+                raise AssertionError(f'{self.argv[0]} ended:\n{self.log()}')
+            return 'listening on' in self.log()[self._log_len:]
+        wait_until(is_ready, timeout_s,
+                   lambda: f'it is ready:\n{self.log()}')
+        wait_bound(self.process, [('udp', port), ('tcp', port)], timeout_s)
 
     def stop(self):
         return self.process.stop() if self.process else None
@@ -87,11 +94,11 @@ class Dotstub:
 
     # ---- asking it
 
-    def udp(self, name, kind='A', timeout_s=5, **options):
+    def udp(self, name, kind='A', timeout_s=PATIENCE_S, **options):
         with client.Udp(self.port) as c:
             return c.ask(client.query(name, kind, **options), timeout_s)
 
-    def tcp(self, name, kind='A', timeout_s=5, **options):
+    def tcp(self, name, kind='A', timeout_s=PATIENCE_S, **options):
         with client.Tcp(self.port) as c:
             return c.ask(client.query(name, kind, **options), timeout_s)
 

@@ -6,6 +6,7 @@ import threading
 import time
 
 from lib import client
+from lib.process import PATIENCE_S
 
 
 def asked(server):
@@ -29,7 +30,7 @@ class Load:
         self.rate_s = rate_s
         self.at = at or {}
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        client.want_buffer(self.sock, 4 << 20)
         self.sock.connect((address, port))
         self.sock.setblocking(False)
         self.sent_at = {}
@@ -38,7 +39,7 @@ class Load:
         self.repeated = 0
         self._threads = []
 
-    def run(self, patience_s=6):
+    def run(self, patience_s=PATIENCE_S):
         """Ask all, and wait for the last answers; self."""
         waiting = selectors.DefaultSelector()
         waiting.register(self.sock, selectors.EVENT_READ)

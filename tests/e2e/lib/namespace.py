@@ -5,7 +5,7 @@ lets users make namespaces.
 import pathlib
 import subprocess
 
-from lib.process import Process, wait_until
+from lib.process import PATIENCE_S, Process, wait_until
 
 _SET_UP = '''set -e
 ip link set lo up
@@ -54,7 +54,7 @@ class Namespace:
     def stop(self):
         self.process.stop()
 
-    def run(self, *argv, timeout_s=10):
+    def run(self, *argv, timeout_s=PATIENCE_S):
         """Standard output and error together, and the exit code."""
         done = subprocess.run([*self.prefix, *map(str, argv)],
                               stdout=subprocess.PIPE, check=False,

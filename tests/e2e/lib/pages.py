@@ -17,7 +17,7 @@ def are_built():
                    'admin: 192.0.2.1:1\ncontrol: off\n')
         file.flush()
         said = subprocess.run([find_binary(), 'run', '-c', file.name],
-                              capture_output=True, text=True, timeout=10,
+                              capture_output=True, text=True, timeout=60,
                               check=False)
     assert said.returncode == 1, said.stderr
     return 'libmicrohttpd' not in said.stderr

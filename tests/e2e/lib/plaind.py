@@ -17,8 +17,9 @@ import dns.flags
 import dns.message
 import dns.rcode
 
+from lib.client import want_buffer
 from lib.ports import free_port
-from lib.process import wait_until
+from lib.process import PATIENCE_S, wait_until
 from lib.zone import Zone
 
 UDP_MAX = 1232
@@ -168,12 +169,12 @@ class Server:
 
     def _in_loop(self, coroutine):
         return asyncio.run_coroutine_threadsafe(
-            coroutine, self._loop).result(10)
+            coroutine, self._loop).result(PATIENCE_S)
 
     async def _open(self):
         family = socket.AF_INET6 if ':' in self.ip else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_DGRAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        want_buffer(sock, 4 << 20)
         sock.bind((self.ip, self.port))
         self._udp, _ = await self._loop.create_datagram_endpoint(
             lambda: _Datagrams(self), sock=sock)

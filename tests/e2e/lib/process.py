@@ -4,6 +4,7 @@ A child dies with the thread that started it (PR_SET_PDEATHSIG), so that an
 interrupted test run leaves nothing behind. Its output goes to a file, which
 the caller shows when something fails.
 """
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -14,21 +15,31 @@ import time
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
+# A deadline is there for a test that fails to fail and not to hang. So that
+# none fails on a machine that has other work or stands still now and then,
+# each is so many times what a test allows for.
+PATIENCE = 6
+# And what is waited for where no test says anything.
+PATIENCE_S = 30
+
 
 def die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def wait_until(condition, timeout_s, what, step_s=0.005):
-    """Poll until condition() is true; its value. AssertionError if never."""
-    end = time.monotonic() + timeout_s
+    """Poll until condition() is true; its value. AssertionError if never.
+
+    timeout_s is for a quiet machine; see PATIENCE.
+    """
+    end = time.monotonic() + timeout_s * PATIENCE
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
             text = what() if callable(what) else what
-            raise AssertionError(f'not within {timeout_s} s: {text}')
+            raise AssertionError(f'not within {timeout_s * PATIENCE} s: {text}')
         time.sleep(step_s)
 
 
@@ -56,11 +67,31 @@ class Process:
         if self.is_running():
             os.kill(self.pid, number)
 
-    def wait(self, timeout_s=10):
+    def wait(self, timeout_s=PATIENCE_S):
         """The exit code (negative: killed by that signal)."""
         return self.popen.wait(timeout_s)
 
-    def stop(self, timeout_s=5):
+    def is_still(self):
+        """Is every thread of it stopped?"""
+        try:
+            return all(stat.read_text().rpartition(')')[2].split()[0] in 'Tt'
+                       for stat in pathlib.Path(f'/proc/{self.pid}/task').glob(
+                           '*/stat'))
+        except OSError:  # one that ended meanwhile
+            return False
+
+    @contextlib.contextmanager
+    def standing_still(self):
+        """It does nothing at all meanwhile. SIGSTOP alone is a wish: each
+        thread runs on until the kernel comes to it."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            wait_until(self.is_still, 5, f'{self.argv[0]} stands still')
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def stop(self, timeout_s=PATIENCE_S):
         """SIGTERM, then SIGKILL; the exit code."""
         if self.is_running():
             self.popen.send_signal(signal.SIGTERM)

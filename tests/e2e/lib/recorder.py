@@ -73,8 +73,8 @@ def public_server(serve, records=None):
 def dig(port, *words, source=None, address='127.0.0.1'):
     """What dig says, whole."""
     argv = ['dig', '-r', f'@{address}', '-p', str(port), '+tries=1',
-            '+time=5', *words]
+            '+time=20', *words]
     if source:
         argv += ['-b', source]
-    return subprocess.run(argv, stdout=subprocess.PIPE, timeout=20,
+    return subprocess.run(argv, stdout=subprocess.PIPE, timeout=60,
                           check=False).stdout.decode(errors='replace')

@@ -44,7 +44,7 @@ class Machine:
 
     def ip(self, command):
         subprocess.run([*self.prefix, 'ip', *command.split()], check=True,
-                       capture_output=True, timeout=10)
+                       capture_output=True, timeout=60)
 
     def inside(self, call):
         """call() in a thread that is on this machine; its value."""

@@ -31,7 +31,7 @@ static inline struct net_loop *loop_create(void)
 /* Run l until something stops it. */
 static inline void loop_run(struct net_loop *l)
 {
-    alarm(20);
+    alarm(60);
     net_loop_run(l);
     alarm(0);
 }

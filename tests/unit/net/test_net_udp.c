@@ -90,6 +90,7 @@ static void sockets_of_both_families_in_turn(void **state)
     struct server v6 = {.copies = 1};
     struct addr any = addr_of("::");
     struct addr client = addr_of("::1");
+    struct addr local;
     struct addr peer;
 
     (void)state;
@@ -98,11 +99,15 @@ static void sockets_of_both_families_in_turn(void **state)
     assert_int_equal(
         net_udp_open(v6.loop, &any, false, 0, on_batch, &v6, NULL, &v6.udp), 0);
     net_udp_addr(v6.udp, &v6.addr);
+    local = v6.addr;
     for (int i = 0; i < 3; i++) {
         ask_once(&v4, "127.0.0.2");
         ask_once(&v6, "::1");
         net_udp_path_peer(&v6.path, &peer);
         assert_true(addr_ip_equal(&peer, &client));
+        net_udp_path_local(&v6.path, &local);
+        assert_true(addr_ip_equal(&local, &client));
+        assert_int_equal(local.port, v6.addr.port);
     }
     net_udp_close(v6.udp);
     teardown(&v4);
@@ -197,14 +202,21 @@ static void kernel_takes_a_part(void **state)
 
 static void on_late(struct net_timer *t)
 {
-    net_loop_stop(t->loop);
+    struct server *s = CONTAINER_OF(t, struct server, timer);
+    const struct net_udp_stats *stats = net_udp_stats(s->udp);
+
+    if (stats->sent + stats->send_failed < s->copies) {
+        net_timer_start(t, 1);
+    } else {
+        net_loop_stop(s->loop);
+    }
 }
 
-/* Stop some turns from now. */
+/* Stop when all answers have left, or are lost. */
 static void stop_later(struct server *s)
 {
     net_timer_init(&s->timer, s->loop, on_late);
-    net_timer_start(&s->timer, 5);
+    net_timer_start(&s->timer, 1);
 }
 
 static const struct room_case {
