@@ -10,6 +10,40 @@
 
 #define LOG_ROOM "upstream"
 
+static const char *strategy_name(const struct upstream_pool *p)
+{
+    static const char *const names[] = {
+        [CONFIG_FAILOVER] = "failover",
+        [CONFIG_ROUND_ROBIN] = "round_robin",
+        [CONFIG_FASTEST] = "fastest",
+        [CONFIG_RACE] = "race",
+    };
+
+    return names[p->set->strategy];
+}
+
+static void trace_sent(const struct upstream_conn *c,
+                       const struct upstream_request *req, const char *why)
+{
+    const struct upstream_pool *p = c->server->pool;
+    unsigned rtt_us = (unsigned)c->server->latency.average_us;
+    char rtt[32] = "";
+    struct tls_session_info info;
+
+    tls_session_info(c->session, &info);
+    if (rtt_us > 0) {
+        snprintf(rtt, sizeof(rtt), ", RTT about %u.%u ms", rtt_us / 1000,
+                 rtt_us / 100 % 10);
+    }
+    TRACE(req->trace, net_now_us(p->loop),
+          "sent to %s (%s, %s), %u octets; connection %llu s old, %s, %s, %u "
+          "in flight%s",
+          c->server->config->label, why, strategy_name(p), req->frame_len - 2,
+          (unsigned long long)(net_now_ms(p->loop) - c->ready_ms) / 1000,
+          info.version, info.is_resumed ? "resumed" : "full handshake",
+          c->outstanding, rtt);
+}
+
 void told_sent(const struct upstream_conn *c,
                const struct upstream_request *req, enum attempt_reason reason)
 {
@@ -19,16 +53,7 @@ void told_sent(const struct upstream_conn *c,
     log_debug("%s: query of type %u, copy %u: %s", c->server->config->label,
               req->question.type, req->copies, names[reason]);
     if (req->trace != NULL) {
-        struct tls_session_info info;
-        const struct net_loop *loop = c->server->pool->loop;
-        tls_session_info(c->session, &info);
-        TRACE(req->trace, net_now_us(loop),
-              "sent to %s (%s), %u octets; connection %llu s old, %s, %s, %u "
-              "in flight",
-              c->server->config->label, names[reason], req->frame_len - 2,
-              (unsigned long long)(net_now_ms(loop) - c->ready_ms) / 1000,
-              info.version, info.is_resumed ? "resumed" : "full handshake",
-              c->outstanding);
+        trace_sent(c, req, names[reason]);
     }
 }
 

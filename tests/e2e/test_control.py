@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import stat
@@ -325,6 +326,26 @@ def test_explain(serve, dotstub):
     assert 'answered here' in text and '::1' in text
     text, _ = ask(stub, 'explain', 'www.example', 'TYPE65280')
     assert 'TYPE65280' in text
+
+
+def test_explain_tells_of_the_server(serve, dotstub):
+    """Which one and why, the octets that leave, the connection, how long its
+    answers take; and the copy that was sent because the first was late."""
+    slow = serve(behaviours.serving(lambda n: 0.02 if n < 40 else 1.4))
+    other = serve(behaviours.serving(lambda _: 0.02))
+    stub = dotstub([slow, other], ready=[slow, other], hedge_budget='50%')
+    for k in range(40):
+        assert stub.udp(f'n{k}.many.example').answer
+    text, _ = ask(stub, 'explain', 'late.many.example')
+    sent = [line for line in text.splitlines() if 'sent to' in line]
+    assert f'sent to {slow.entry} (first, failover), 128 octets;' in sent[0]
+    assert re.search(r'connection \d+ s old, TLSv1\.3, (full handshake|resumed), '
+                     r'1 in flight, RTT about \d+\.\d ms$', sent[0])
+    assert f'sent to {other.entry} (late, failover)' in sent[1]
+    assert 'answered the copy sent because another was late: rcode 0' in text
+    server = serve(behaviours.serving(lambda _: 0.02))
+    raced = dotstub([server, other], ready=[server], strategy='race')
+    assert '(first, race)' in ask(raced, 'explain', 'r.many.example')[0]
 
 
 def test_explain_without_a_server(dotstub):
