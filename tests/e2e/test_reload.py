@@ -128,11 +128,18 @@ def test_in_flight_queries_of_a_server_that_goes(serve, dotstub):
 
 @pytest.mark.parametrize('workers', [1, 2])
 def test_100_reloads_under_load(serve, dotstub, workers):
+    """Servers, listeners, a zone, local names and the cache come and go, in a
+    process that has locked itself in."""
     servers = [serve(), serve()]
-    stub = dotstub(servers[:1], ready=servers[:1], workers=workers, **ANY_PORT)
+    # In the first configuration too, so that its port may be connected to.
+    zones = {'zone.example': {'servers': [servers[1].entry]}}
+    stub = dotstub(servers[:1], ready=servers[:1], workers=workers, zones=zones)
+    listen = [f'127.0.0.1:{stub.port}', f'127.0.0.1:{free_port("127.0.0.1")}']
     with Load(stub) as load:
         for k in range(100):
-            reload(stub, servers[:1 + k % 2],
+            reload(stub, servers[:1 + k % 2], listen=listen[:1 + k // 2 % 2],
+                   zones=zones if k % 5 == 0 else None,
+                   records=['box.lan A 192.0.2.1'] if k % 4 == 0 else None,
                    cache_size='1MiB' if k % 3 == 0 else 0)
     assert load.failed == 0
     assert load.asked > 200
