@@ -6,7 +6,9 @@
 A test program that speaks TAP counts for each of its cases, another for one.
 The last line is "N passed, N failed, N skipped"; the exit status is 0 only if
 something ran and nothing failed. With DOTSTUB_NO_SKIP=1 a skipped case is a
-failure unless tests/README.md lists it.
+failure unless tests/README.md lists it. A case that failed once and then passed
+each time that it was done again ("# unsteady") counts as passed and is named;
+more than MAX_UNSTEADY of them are failures.
 """
 import argparse
 import json
@@ -28,6 +30,8 @@ MAY_SKIP = re.compile(
 
 TAP_LINE = re.compile(r'^(not )?ok\b\s*(\d*)(.*)$')
 SKIP_MARK = re.compile(r'#\s*skip', re.IGNORECASE)
+UNSTEADY_MARK = re.compile(r'#\s*unsteady$')
+MAX_UNSTEADY = 2
 SANITIZER_ENV = {
     'ASAN_OPTIONS': 'abort_on_error=1:detect_leaks=1:strict_string_checks=1',
     'UBSAN_OPTIONS': 'halt_on_error=1:abort_on_error=1:print_stacktrace=1',
@@ -41,6 +45,7 @@ class Count:
         self.passed = 0
         self.failed = []
         self.skipped = []
+        self.unsteady = []
 
     def add(self, name, result):
         if result == 'pass':
@@ -52,6 +57,7 @@ class Count:
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.unsteady += other.unsteady
 
     def line(self):
         return (f'{self.passed} passed, {len(self.failed)} failed, '
@@ -71,6 +77,8 @@ def count_tap(name, text):
         else:
             result = 'failed' if match[1] else 'pass'
         count.add(f'{name}: {rest or match[2]}', result)
+        if UNSTEADY_MARK.search(rest):
+            count.unsteady.append(f'{name}: {rest}')
     return count
 
 
@@ -125,6 +133,13 @@ def be_strict(count):
     count.skipped = [n for n in count.skipped if MAY_SKIP.search(n)]
 
 
+def too_many(count):
+    """A failure if more cases are unsteady than may be."""
+    if len(count.unsteady) <= MAX_UNSTEADY:
+        return []
+    return [f'{len(count.unsteady)} cases are unsteady']
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--build', type=pathlib.Path, required=True)
@@ -155,6 +170,9 @@ def main():
     print()
     for name in total.skipped:
         print(f'skipped: {name}')
+    for name in total.unsteady:
+        print(f'unsteady: {name}')
+    total.failed += too_many(total)
     for name in total.failed:
         print(f'FAILED: {name}')
     print(total.line(), flush=True)

@@ -21,6 +21,7 @@ from lib.certs import Authority  # noqa: E402
 from lib.dotstub import Dotstub, find_binary  # noqa: E402
 
 ATTEMPTS = 4
+CONFIRMATIONS = 3
 _pauses = pauses.Pauses()
 
 
@@ -33,18 +34,22 @@ def pytest_sessionstart():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item, nextitem):
-    """A failure counts if the machine ran all the while. If it stood still,
-    the whole test is done again, a few times at most; it is told."""
+    """One failure alone is no verdict yet: a test that passes CONFIRMATIONS
+    times after it counts as passed, but unsteady, which tests/run.py allows
+    to few."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid,
                                        location=item.location)
-    for attempt in range(1, ATTEMPTS + 1):
-        _pauses.longest_s = 0
-        reports = runtestprotocol(item, log=False, nextitem=nextitem)
-        if not (any(r.failed for r in reports) and _pauses.was_long()
-                and attempt < ATTEMPTS):
-            break
-        tell_void(item, reports)
-        forget_results(item)
+    reports = run_undisturbed(item, nextitem)
+    if has_failed(reports):
+        first = reports
+        for _ in range(CONFIRMATIONS):
+            forget_results(item)
+            reports = run_undisturbed(item, nextitem)
+            if has_failed(reports):
+                break
+        else:
+            tell(item, first, 'unsteady')
+            mark_unsteady(reports)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid,
@@ -52,13 +57,39 @@ def pytest_runtest_protocol(item, nextitem):
     return True
 
 
-def tell_void(item, reports):
+def run_undisturbed(item, nextitem):
+    """The reports of a run. If the machine stood still in one that failed, it
+    is void, and the whole test is done again, a few times at most."""
+    for attempt in range(1, ATTEMPTS + 1):
+        _pauses.longest_s = 0
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+        if (not has_failed(reports) or not _pauses.was_long()
+                or attempt == ATTEMPTS):
+            break
+        tell(item, reports, 'void, the machine stood still for '
+             f'{_pauses.longest_s * 1000:.0f} ms')
+        forget_results(item)
+    return reports
+
+
+def has_failed(reports):
+    return any(report.failed for report in reports)
+
+
+def mark_unsteady(reports):
+    for report in reports:
+        if report.when == 'call':
+            report.is_unsteady = True
+
+
+def tell(item, reports, verdict):
     terminal = item.config.pluginmanager.get_plugin('terminalreporter')
-    terminal.write_line(f'\nvoid: {item.nodeid}: the machine stood still for '
-                        f'{_pauses.longest_s * 1000:.0f} ms')
+    terminal.write_line(f'\n{verdict}: {item.nodeid}')
     for report in reports:
         if report.failed:
             terminal.write_line(report.longreprtext)
+            for title, text in report.sections:
+                terminal.write_line(f'-- {title}\n{text}')
 
 
 def forget_results(item):

@@ -50,7 +50,9 @@ class Tap:
             else:
                 self.say(f'ok {self.count} - {name} # SKIP {reason}')
         elif report.passed:
-            self.say(f'ok {self.count} - {name}')
+            unsteady = getattr(report, 'is_unsteady', False)
+            self.say(f'ok {self.count} - {name}'
+                     + (' # unsteady' if unsteady else ''))
         else:
             self.failed.add(name)
             self.say(f'not ok {self.count} - {name}')

@@ -286,7 +286,7 @@ def ask_names(stub, first, count, window=200):
     """Ask for so many names of their own; octets in, octets out."""
     head = bytes.fromhex('01000001000000000000')
     tail = b'\4many\7example\0\0\1\0\1'
-    with client.Udp(stub.port, receive_buffer=4 << 20) as c:
+    with client.Udp(stub.port) as c:
         c.sock.settimeout(PATIENCE_S)
         send, receive = c.sock.send, c.sock.recv
         for begin in range(first, first + count, window):

@@ -139,6 +139,16 @@ class Runner(unittest.TestCase):
         runner.be_strict(count)
         self.assertEqual(count.line(), '0 passed, 1 failed, 0 skipped')
 
+    def test_unsteady(self):
+        count = runner.count_tap('a', 'ok 1 - b # unsteady\nok 2 - c\n')
+        self.assertEqual(count.line(), '2 passed, 0 failed, 0 skipped')
+        self.assertEqual(count.unsteady, ['a: b # unsteady'])
+        few = runner.Count()
+        few.unsteady = ['a'] * runner.MAX_UNSTEADY
+        self.assertEqual(runner.too_many(few), [])
+        few.unsteady.append('a')
+        self.assertEqual(len(runner.too_many(few)), 1)
+
 
 if __name__ == '__main__':
     unittest.main()

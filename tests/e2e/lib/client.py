@@ -49,13 +49,13 @@ def want_buffer(sock, octets):
 
 
 class Udp:
-    """A UDP socket connected to one server: answers from elsewhere are lost."""
+    """A UDP socket connected to one server: answers from elsewhere are lost.
+    It holds thousands of answers until they are read."""
 
-    def __init__(self, port, address='127.0.0.1', receive_buffer=None):
+    def __init__(self, port, address='127.0.0.1'):
         family = socket.AF_INET6 if ':' in address else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        if receive_buffer:
-            want_buffer(self.sock, receive_buffer)
+        want_buffer(self.sock, 4 << 20)
         self.sock.connect((address, port))
 
     def send(self, message):
@@ -173,7 +173,7 @@ def framed(message):
 def ask_many_udp(port, messages, timeout_s=PATIENCE_S, address='127.0.0.1'):
     """Send all in one burst from one socket; answers by message ID."""
     answers = {}
-    with Udp(port, address, receive_buffer=4 << 20) as client:
+    with Udp(port, address) as client:
         for message in messages:
             client.send(message)
         end = time.monotonic() + timeout_s
