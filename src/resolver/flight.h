@@ -64,9 +64,10 @@ struct resolver {
     const struct config *config;
     struct policy *policy;            /* borrowed; NULL: none */
     struct resolver_zone *zones;      /* owned; as verdicts count them */
+    struct resolver_zone *spare;      /* for others; owned, or NULL */
     uint64_t judged[RESOLVER_JUDGED]; /* hashes of questions that no rule of
                                          policy knows, and no zone */
-    size_t zone_count;
+    size_t zone_count, spare_count;
     struct resolver_shared *shared; /* NULL: no cache, no other worker */
     struct cache *cache;            /* NULL: off */
     struct board_seat *seat;        /* NULL: no other worker */

@@ -50,11 +50,14 @@ static bool doubts_more(const struct policy_options *before,
 
 int resolver_reconfigure(struct resolver *r, const struct resolver_setup *setup)
 {
-    struct resolver_zone *zones = calloc(setup->pool_count, sizeof(*zones));
+    int err = resolver_reserve(r, setup->pool_count);
 
-    if (zones == NULL) {
-        return ERR_NOMEM;
+    if (err != 0) {
+        return err;
     }
+    struct resolver_zone *zones = r->spare;
+    r->spare = NULL;
+    r->spare_count = 0;
     assert(setup->pool_count == 1 + setup->config->zone_count);
     zone_init(&zones[0], setup->pools[0], setup->config, NULL);
     for (size_t i = 1; i < setup->pool_count; i++) {
@@ -131,6 +134,7 @@ void resolver_destroy(struct resolver *r)
     board_rise(r->seat);
     free(r->scratch);
     free(r->zones);
+    free(r->spare);
     free(r);
 }
 

@@ -131,6 +131,10 @@ MUST_USE int resolver_create(struct net_loop *loop,
 MUST_USE int resolver_reconfigure(struct resolver *r,
                                   const struct resolver_setup *setup);
 
+/* See to it that resolver_reconfigure() for so many pools does not fail.
+ * Returns 0 | ERR_NOMEM. */
+MUST_USE int resolver_reserve(struct resolver *r, size_t pool_count);
+
 /* Must resolver_query.client be set? */
 bool resolver_wants_client(const struct resolver *r);
 

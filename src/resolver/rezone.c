@@ -9,6 +9,10 @@
  */
 #include "resolver/flight.h"
 
+#include "base/err.h"
+
+#include <stdlib.h>
+
 /* Who answers for q now; NULL: a rule does, or nobody. */
 static const struct resolver_zone *zone_of(const struct resolver *r,
                                            const struct dns_question *q)
@@ -74,4 +78,15 @@ void flights_rezone(struct resolver *r)
             rezone(CONTAINER_OF(node, struct flight, node));
         }
     }
+}
+
+int resolver_reserve(struct resolver *r, size_t pool_count)
+{
+    if (r->spare_count >= pool_count) {
+        return 0;
+    }
+    free(r->spare);
+    r->spare = calloc(pool_count, sizeof(*r->spare));
+    r->spare_count = r->spare == NULL ? 0 : pool_count;
+    return r->spare == NULL ? ERR_NOMEM : 0;
 }

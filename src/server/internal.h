@@ -48,12 +48,13 @@ struct server {
     uint8_t hash_key[16]; /* of policies */
 
     /* reload.c */
-    struct setup *next;  /* given to the workers; NULL: no reload goes on */
-    unsigned unapplied;  /* workers that have not said on_applied */
-    bool is_going_back;  /* next could not be taken by all */
-    bool wants_config;   /* asked for meanwhile: all of it … */
-    bool wants_files;    /* … or just the files */
-    struct list watches; /* struct server_watch */
+    struct setup *next; /* given to the workers; NULL: no reload goes on */
+    unsigned unapplied; /* workers that have not said on_applied */
+    bool is_going_back; /* next could not be taken by all */
+    struct net_timer back_timer; /* … nor the one before, yet */
+    bool wants_config;           /* asked for meanwhile: all of it … */
+    bool wants_files;            /* … or just the files */
+    struct list watches;         /* struct server_watch */
     reload_done_fn *reload_done; /* who asked for it; NULL: nobody */
     void *reload_done_arg;
     uint64_t reloads, reloads_failed;
@@ -64,6 +65,7 @@ struct server {
     uint64_t started_ms, started_at_s;
     struct dnstap_counts dnstap; /* of all taps */
     bool may_tap;                /* the sandbox lets dnstap be turned on */
+    bool may_tap_unix;           /* … and connect to unix sockets */
 
     struct control *control; /* NULL: none */
     struct admin_http *http; /* NULL: none */

@@ -24,7 +24,7 @@
 
 #define LOG_ROOM "server"
 
-enum { WHY_LEN = 512 };
+enum { WHY_LEN = 512, BACK_AGAIN_MS = 500 };
 
 /* ---- files that change ---- */
 
@@ -151,14 +151,36 @@ static void fail(struct server *s, int err)
 
 /* ---- giving it to the workers ---- */
 
+/* A worker that it could not be given to has not taken it. */
 static void hand_out(struct server *s, const struct setup *setup)
 {
-    s->unapplied = s->worker_count;
+    s->unapplied = 0;
     for (unsigned i = 0; i < s->worker_count; i++) {
-        if (worker_apply(s->workers[i], setup) != 0) {
-            log_error("out of memory");
-            _Exit(EXIT_FAILURE); /* some workers have it, others not */
+        int err = worker_apply(s->workers[i], setup);
+        if (err == 0) {
+            s->unapplied++; /* which reload_on_applied() counts down later */
+        } else {
+            log_error("a worker: %s", err_text(err));
         }
+    }
+    if (s->unapplied == 0) {
+        net_timer_start(&s->back_timer, BACK_AGAIN_MS);
+    }
+}
+
+/* Both setups stay until each worker has the one before again. */
+static void go_back(struct server *s)
+{
+    s->is_going_back = true;
+    hand_out(s, s->setup);
+}
+
+static void on_back_timer(struct net_timer *t)
+{
+    struct server *s = CONTAINER_OF(t, struct server, back_timer);
+
+    if (!s->is_draining) {
+        go_back(s);
     }
 }
 
@@ -238,6 +260,7 @@ static void begin(struct server *s, struct setup *next)
     }
     s->next = next;
     s->is_going_back = false;
+    net_timer_init(&s->back_timer, s->loop, on_back_timer);
     hand_out(s, next);
 }
 
@@ -317,7 +340,9 @@ void reload_on_applied(void *arg)
     if (--s->unapplied > 0 || s->is_draining) {
         return;
     }
-    if (s->is_going_back) {
+    if (s->is_going_back && !all_took(s, s->setup)) {
+        net_timer_start(&s->back_timer, BACK_AGAIN_MS);
+    } else if (s->is_going_back) {
         note_error("a worker could not take the configuration");
         fail(s, ERR_NET_OTHER);
         settle(s, s->next);
@@ -331,8 +356,7 @@ void reload_on_applied(void *arg)
         tell(s, 0);
         settle(s, before);
     } else {
-        s->is_going_back = true;
-        hand_out(s, s->setup);
+        go_back(s);
     }
 }
 
@@ -455,6 +479,9 @@ void reload_finish(struct server *s)
 {
     LIST_EACH (node, &s->watches) {
         drop(CONTAINER_OF(node, struct server_watch, node));
+    }
+    if (s->next != NULL) {
+        net_timer_stop(&s->back_timer);
     }
     setup_destroy(s->next);
 }

@@ -11,6 +11,7 @@
 #include "resolver/resolver.h"
 #include "upstream/upstream.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -89,6 +90,12 @@ static void connect_tap(const struct worker *w, const struct setup *setup)
                      : dnstap_queue_of(setup->tap, w->options.index));
 }
 
+static void log_pool_error(const struct setup *setup, size_t i, int err)
+{
+    log_error("servers%s%s: %s", i == 0 ? "" : " of ",
+              i == 0 ? "" : setup->config->zones[i - 1].name, err_text(err));
+}
+
 /* A pool for the servers of zone i of setup (0: the default pool). */
 static int open_pool(struct worker *w, const struct setup *setup, size_t i,
                      struct upstream_pool **out)
@@ -96,9 +103,7 @@ static int open_pool(struct worker *w, const struct setup *setup, size_t i,
     int err = upstream_pool_create(w->loop, setup->config, setup->pools[i],
                                    setup->trust, out);
     if (err != 0) {
-        log_error("servers%s%s: %s", i == 0 ? "" : " of ",
-                  i == 0 ? "" : setup->config->zones[i - 1].name,
-                  err_text(err));
+        log_pool_error(setup, i, err);
     }
     return err;
 }
@@ -171,7 +176,11 @@ static void on_retired_timer(struct net_timer *t)
         }
     }
     pools_destroy(&w->retired);
-    post_to_main(w, w->options.on_applied);
+    if (net_loop_post(w->options.main_loop, w->options.on_applied,
+                      w->options.arg) != 0) {
+        log_warning_limited("out of memory: a reload waits for it");
+        net_timer_start(t, RETIRED_CHECK_MS);
+    }
 }
 
 /* Which zone of before has the pool that zone i of after goes on with? */
@@ -192,90 +201,131 @@ static bool find_zone(const struct setup *before, const struct setup *after,
     return false;
 }
 
-/* The pools of setup: new ones where there was none. Those that go on are
- * moved from retired, which begins as all that there are. */
-static int gather_pools(struct worker *w, const struct setup *setup,
-                        struct pools *fresh)
+/* What comes of the pools with another setup: each is new, or goes on. */
+struct transition {
+    struct pools fresh;               /* those that go on are missing yet */
+    struct upstream_change **changes; /* of those; NULL: it is new; owned */
+};
+
+static void transition_discard(struct transition *t)
+{
+    for (size_t i = 0; t->changes != NULL && i < t->fresh.count; i++) {
+        upstream_pool_discard(t->changes[i]);
+    }
+    free(t->changes);
+    pools_destroy(&t->fresh);
+}
+
+/* Pool i of setup. */
+static int prepare_pool(struct worker *w, const struct setup *setup, size_t i,
+                        struct transition *t)
 {
     const struct setup *before = w->options.setup;
-    int err = pools_alloc(fresh, setup->pool_count);
     size_t k = 0;
+    bool may_go_on = find_zone(before, setup, i, &k) &&
+                     w->pools.all[k] != NULL &&
+                     before->pools[k]->is_plain == setup->pools[i]->is_plain;
 
-    for (size_t i = 0; i < fresh->count && err == 0; i++) {
-        bool may_go_on =
-            setup->pools[i] != NULL && find_zone(before, setup, i, &k) &&
-            w->pools.all[k] != NULL &&
-            before->pools[k]->is_plain == setup->pools[i]->is_plain;
-        if (setup->pools[i] != NULL && !may_go_on) {
-            err = open_pool(w, setup, i, &fresh->all[i]);
+    if (!may_go_on) {
+        return open_pool(w, setup, i, &t->fresh.all[i]);
+    }
+    int err =
+        upstream_pool_prepare(w->pools.all[k], setup->config, setup->pools[i],
+                              setup->trust, &t->changes[i]);
+    if (err != 0) {
+        log_pool_error(setup, i, err);
+    }
+    return err;
+}
+
+/* All that may fail. What was begun is in *t, on failure too. */
+static int prepare_pools(struct worker *w, const struct setup *setup,
+                         struct transition *t)
+{
+    int err = pools_alloc(&t->fresh, setup->pool_count);
+
+    if (err != 0) {
+        return err;
+    }
+    t->changes = calloc(setup->pool_count, sizeof(struct upstream_change *));
+    if (t->changes == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < t->fresh.count && err == 0; i++) {
+        if (setup->pools[i] != NULL) {
+            err = prepare_pool(w, setup, i, t);
         }
     }
     return err;
 }
 
-/* Hand the pools that go on to fresh; the rest is retired. */
-static void move_pools(struct worker *w, const struct setup *setup,
-                       struct pools *fresh)
+/* The pools that go on are moved; the rest is retired. */
+static void commit_pools(struct worker *w, const struct setup *setup,
+                         struct transition *t)
 {
     size_t k = 0;
 
-    for (size_t i = 0; i < fresh->count; i++) {
-        if (setup->pools[i] == NULL || fresh->all[i] != NULL) {
-            continue;
-        }
-        (void)find_zone(w->options.setup, setup, i, &k);
-        fresh->all[i] = w->pools.all[k];
-        w->pools.all[k] = NULL;
-        int err = upstream_pool_reconfigure(fresh->all[i], setup->config,
-                                            setup->pools[i], setup->trust);
-        if (err !=
-            0) { /* the setup before goes away, so there is no way back */
-            log_error("servers: %s", err_text(err));
-            _Exit(EXIT_FAILURE);
+    for (size_t i = 0; i < t->fresh.count; i++) {
+        if (t->changes[i] != NULL) {
+            (void)find_zone(w->options.setup, setup, i, &k);
+            t->fresh.all[i] = w->pools.all[k];
+            w->pools.all[k] = NULL;
+            upstream_pool_commit(t->changes[i]);
         }
     }
+    free(t->changes);
     w->retired = w->pools;
-    w->pools = *fresh;
+    w->pools = t->fresh;
 }
 
-static int take_setup(struct worker *w, const struct setup *setup)
+/* All that may fail, the listener last. */
+static int prepare(struct worker *w, const struct setup *setup,
+                   struct transition *t)
 {
-    struct pools fresh = {.all = NULL};
     char why[WHY_LEN];
-    int err = gather_pools(w, setup, &fresh);
+    int err = prepare_pools(w, setup, t);
 
     if (err == 0) {
-        err = listener_reconfigure(w->listener, setup->config,
-                                   w->options.is_shared, why, sizeof(why));
-        if (err != 0) {
-            log_error("cannot listen on %s", why);
-        }
+        err = resolver_reserve(w->resolver, setup->pool_count);
     }
     if (err != 0) {
-        pools_destroy(&fresh);
+        return err;
+    }
+    err = listener_reconfigure(w->listener, setup->config, w->options.is_shared,
+                               why, sizeof(why));
+    if (err != 0) {
+        log_error("cannot listen on %s", why);
+    }
+    return err;
+}
+
+/* On failure all is as it was. */
+static int take_setup(struct worker *w, const struct setup *setup)
+{
+    struct transition t = {.changes = NULL};
+    int err = prepare(w, setup, &t);
+
+    if (err != 0) {
+        transition_discard(&t);
         return err;
     }
     connect_tap(w, setup);
-    move_pools(w, setup, &fresh);
+    commit_pools(w, setup, &t);
     const struct resolver_setup rs = resolver_setup_of(w, setup);
     err = resolver_reconfigure(w->resolver, &rs);
-    if (err != 0) {
-        log_error("resolver: %s", err_text(err));
-        _Exit(EXIT_FAILURE);
-    }
+    assert(err == 0); /* resolver_reserve() */
     w->options.setup = setup;
-    return 0;
+    return err;
 }
 
 static void apply(void *arg)
 {
     struct worker *w = arg;
 
-    if (w->listener != NULL && take_setup(w, w->next) == 0) {
-        on_retired_timer(&w->retired_timer);
-    } else {
-        post_to_main(w, w->options.on_applied);
+    if (w->listener == NULL || take_setup(w, w->next) != 0) {
+        log_warning("the configuration before stays");
     }
+    on_retired_timer(&w->retired_timer);
 }
 
 int worker_apply(struct worker *w, const struct setup *setup)
@@ -338,6 +388,7 @@ int worker_start(struct worker *w)
     sigset_t before;
     int rc;
 
+    listener_log(w->listener);
     /* Signals are the main thread's; a thread inherits what is blocked. */
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_BLOCK, &all, &before);

@@ -241,6 +241,8 @@ static void conn_read_keepalive(struct upstream_conn *c,
         dns_opt_next(opt, DNS_OPTION_KEEPALIVE, &cursor, &value) &&
         value.len == 2) {
         limits_told(c, dns_get16(value.ptr));
+    } else if (!c->is_told) {
+        limits_not_told(c);
     }
 }
 

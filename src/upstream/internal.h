@@ -18,9 +18,11 @@
 #include "net/stream.h"
 #include "tls/client.h"
 #include "tls/session.h"
+#include "upstream/demand.h"
 #include "upstream/latency.h"
 #include "upstream/limits.h"
 #include "upstream/plain.h"
+#include "upstream/sleep.h"
 #include "upstream/upstream.h"
 
 /* Not an index of a slot. */
@@ -138,6 +140,7 @@ struct upstream_conn {
     bool is_dropped : 1;   /* we end it, and it is nobody's fault */
     bool is_late : 1;    /* nothing came since a query that is late was sent */
     bool has_served : 1; /* a client's query was answered */
+    bool is_told : 1;    /* an answer told the idle limit */
     uint8_t early;       /* how much sooner than others it is retired */
     int doomed;          /* ERR_*: close at the end of the turn */
     struct conn_try tries[CONN_ADDRS_MAX];
@@ -172,6 +175,7 @@ struct upstream_server {
     unsigned first_address; /* the one that worked last */
     bool was_up;            /* for the log: the change is told, not the state */
     bool was_told_down;
+    bool is_extra;      /* the last dial was for a successor */
     uint32_t dial_ms;   /* how long a connection takes to be ready */
     uint64_t dialed_ms; /* last dial */
     uint64_t failed_at; /* last failure, by the pool's count */
@@ -202,7 +206,9 @@ struct upstream_pool {
     uint64_t failures;  /* of servers, ever: orders them and the asking */
     uint64_t asleep_ms; /* how long the machine has been suspended in all */
     unsigned tokens;    /* for hedges, in hundredths */
-    bool has_slept;     /* since the last review */
+    struct net_timer demand_timer; /* clients have waited for a while … */
+    unsigned demand; /* … so often: that many more servers are dialled */
+    bool has_slept;  /* since the last review */
     bool is_closing;
     struct upstream_stats stats;
 };
@@ -396,6 +402,9 @@ bool server_is_well(const struct upstream_server *s);
 /* … and do its connections last? */
 bool server_is_steady(const struct upstream_server *s);
 
+/* Do they not, although it may be well? */
+bool server_is_fleeting(const struct upstream_server *s);
+
 /* A connection that can take a query now and does not hold req (may be NULL);
  * the first that is not much busier than others, and nothing is stuck on. NULL:
  * none. */
@@ -464,9 +473,6 @@ void pool_lost(struct upstream_pool *p, struct list *requests);
 /* A connection has become able to take queries. */
 void pool_retry_waiting(struct upstream_pool *p);
 
-/* A client waits: servers that were set aside may be well again. */
-void pool_dial_for_clients(struct upstream_pool *p);
-
 /* Fail those that wait and can no longer be answered. */
 void pool_fail_hopeless(struct upstream_pool *p);
 
@@ -484,17 +490,5 @@ bool pool_is_warm(const struct upstream_pool *p);
 
 /* Monotonic microseconds, read once a turn. */
 uint64_t pool_now_us(struct upstream_pool *p);
-
-/* ---- sleep.c ---- */
-
-/* How long the machine has been suspended in all. */
-uint64_t pool_asleep_ms(const struct upstream_pool *p);
-
-/* See whether it was since the last look: pool_connect_anew() is then due at
- * the end of the turn. */
-void pool_check_sleep(struct upstream_pool *p);
-
-/* Close all connections; their requests move. */
-void pool_connect_anew(struct upstream_pool *p);
 
 #endif

@@ -31,43 +31,8 @@ enum {
     COUNT_EVERY_FIRST = 64,
     COUNT_EVERY_MAX = 1024,
     LEAD_LEAST_MS = 25,
-    DIAL_GUESS_MS = 200, /* when no handshake was measured */
-    LOOK_AGAIN_MS = 20
+    DIAL_GUESS_MS = 200 /* when no handshake was measured */
 };
-
-/* The shorter of two, of which 0 is none. */
-static uint32_t shorter(uint32_t a_ms, uint32_t b_ms)
-{
-    if (a_ms == 0 || b_ms == 0) {
-        return a_ms + b_ms;
-    }
-    return a_ms < b_ms ? a_ms : b_ms;
-}
-
-uint32_t limits_idle_ms(const struct limits *l)
-{
-    return shorter(l->told_idle_ms, l->idle_ms);
-}
-
-uint32_t limits_shortest_ms(const struct limits *l)
-{
-    return shorter(limits_idle_ms(l), l->age_ms);
-}
-
-static bool is_too_short(uint32_t limit_ms)
-{
-    return limit_ms != 0 && limit_ms < BRIEF_MS;
-}
-
-bool limits_allow_warmth(const struct limits *l)
-{
-    return !is_too_short(limits_shortest_ms(l));
-}
-
-bool limits_forbid_warmth(const struct limits *l)
-{
-    return is_too_short(l->told_idle_ms);
-}
 
 static uint64_t now_ms(const struct upstream_conn *c)
 {
@@ -239,6 +204,17 @@ static bool is_kept_ahead(const struct upstream_conn *c)
             now_ms(c) - conn_active_ms(c) < s->limits.age_ms / 2);
 }
 
+/* c has no time left, and no successor. What may end that wakes c again, by
+ * limits_wake(); should it be something else, the next look is not far. */
+static uint64_t look_again_ms(const struct upstream_server *s)
+{
+    const struct config *config = s->pool->config;
+    bool is_awaited =
+        s->dialing > 0 || !server_is_well(s) || net_timer_is_active(&s->retry);
+
+    return is_awaited ? config->retry_max_ms : config->retry_min_ms;
+}
+
 uint64_t limits_check(struct upstream_conn *c)
 {
     struct upstream_server *s = c->server;
@@ -258,7 +234,7 @@ uint64_t limits_check(struct upstream_conn *c)
     }
     if (!has_successor(c)) {
         server_dial_successor(s);
-        return left > LOOK_AGAIN_MS ? left : LOOK_AGAIN_MS;
+        return left > 0 ? left : look_again_ms(s);
     }
     if (left > 0) {
         return left;
@@ -463,22 +439,27 @@ void limits_learn(const struct upstream_conn *c)
     LIST_EACH (node, &c->server->conns) {
         struct upstream_conn *other =
             CONTAINER_OF(node, struct upstream_conn, node);
-        if (other->state == CONN_READY) {
-            if (other->count_limit == 0) {
-                limit_count(other);
-            }
-            conn_wake_in(other, 1);
+        if (other->state == CONN_READY && other->count_limit == 0) {
+            limit_count(other);
         }
     }
+    limits_wake(c->server);
 }
 
 void limits_told(struct upstream_conn *c, unsigned units)
 {
     struct limits *l = &c->server->limits;
 
-    if (units > 0) {
-        l->told_idle_ms = units * 100;
-    } else if (!c->is_retired) {
-        retire(c); /* it wants to be rid of us: RFC 7828 section 3.4 */
+    c->is_told = true;
+    l->untold = 0;
+    if (units == 0) {
+        if (!c->is_retired) {
+            retire(c); /* it wants to be rid of us: RFC 7828 section 3.4 */
+        }
+        return;
     }
+    if (units * 100 > l->told_idle_ms) {
+        l->next_test = 0; /* so a shorter one that was seen may be no more */
+    }
+    l->told_idle_ms = units * 100;
 }

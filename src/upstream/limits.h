@@ -9,10 +9,12 @@
 #include <stdint.h>
 
 struct upstream_conn;
+struct upstream_server;
 
 /* What was learnt of when a server ends connections; 0: nothing. */
 struct limits {
-    uint32_t told_idle_ms; /* edns-tcp-keepalive */
+    uint32_t told_idle_ms; /* edns-tcp-keepalive, the last one */
+    unsigned untold;       /* answers since, on connections without any */
     uint32_t idle_ms;      /* seen: without queries for so long … */
     uint32_t age_ms;       /* … so old … */
     uint32_t count;        /* … after so many queries */
@@ -35,6 +37,9 @@ void limits_count(struct upstream_conn *c);
  * outlived what was learnt is left to close. */
 uint64_t limits_check(struct upstream_conn *c);
 
+/* Something changed that may let s have successors, or has given it one. */
+void limits_wake(struct upstream_server *s);
+
 /* A query leaves c, on which none was: it outlived a pause. */
 void limits_used(struct upstream_conn *c);
 
@@ -52,6 +57,9 @@ void limits_learn(const struct upstream_conn *c);
 
 /* An answer on c told the idle limit, in units of 100 ms (RFC 7828). */
 void limits_told(struct upstream_conn *c, unsigned units);
+
+/* None has on c. */
+void limits_not_told(struct upstream_conn *c);
 
 /* The shorter of what was told and seen; 0: not known. */
 uint32_t limits_idle_ms(const struct limits *l);

@@ -226,6 +226,21 @@ static bool has_unasked(const struct upstream_request *req)
     return false;
 }
 
+/* Was an answer cut, and is the whole on its way, from s (NULL: from any)? Its
+ * connection has limits of its own, and a part is no answer over TCP. */
+static bool is_fetching(const struct upstream_request *req,
+                        const struct plain_server *s)
+{
+    LIST_EACH (node, &req->plain.copies) {
+        const struct plain_copy *c =
+            CONTAINER_OF(node, struct plain_copy, node);
+        if (c->stream != NULL && (s == NULL || c->server == s)) {
+            return req->plain.is_tcp;
+        }
+    }
+    return false;
+}
+
 /* Go on with one that may be nowhere. Ends it when nobody is left to ask, and
  * that not for the first time: a server may be restarting. */
 static void request_go_on(struct upstream_request *req)
@@ -257,6 +272,9 @@ static void on_request_timer(struct net_timer *t)
 
     note_late(req);
     if (!has_unasked(req)) {
+        if (is_fetching(req, NULL)) {
+            return;
+        }
         if (req->fallback != NULL) {
             request_fail(req); /* an error is all that came */
             return;
@@ -403,6 +421,9 @@ void plain_copy_answered(struct plain_copy *c, struct span message,
     s->pool->stats.answers++;
     TRACE(req->trace, net_now_us(s->pool->loop), "%s answered: rcode %u%s",
           s->config->label, response->rcode, is_cut ? ", cut" : "");
+    if (is_cut && is_fetching(req, s)) {
+        return; /* it was asked twice */
+    }
     if (is_cut) {
         req->plain.is_tcp = true;
         keep_fallback(req, message);

@@ -34,6 +34,14 @@ MUST_USE int plain_create(struct net_loop *loop, const struct config *config,
 MUST_USE int plain_reconfigure(struct plain *p, const struct config *config,
                                const struct config_pool *set);
 
+/* The same in two steps, as upstream_pool_prepare() and the like. */
+struct plain_change;
+MUST_USE int plain_prepare(struct plain *p, const struct config *config,
+                           const struct config_pool *set,
+                           struct plain_change **out);
+void plain_commit(struct plain_change *c);
+void plain_discard(struct plain_change *c);
+
 /* As upstream_pool_network_changed(). */
 void plain_network_changed(struct plain *p, const struct addr *gone);
 

@@ -105,6 +105,18 @@ static bool is_among(struct plain_server *const *servers, size_t count,
     return false;
 }
 
+/* Destroy what p has not. */
+static void discard_servers(const struct plain *p,
+                            struct plain_server **servers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!is_among(p->servers, p->count, servers[i])) {
+            plain_server_destroy(servers[i]);
+        }
+    }
+    free(servers);
+}
+
 /* Servers of set: those that p has, and new ones. */
 static int servers_create(struct plain *p, const struct config_pool *set,
                           struct plain_server ***out)
@@ -124,12 +136,7 @@ static int servers_create(struct plain *p, const struct config_pool *set,
         if (servers[i] != NULL) {
             continue;
         }
-        while (i-- > 0) {
-            if (!is_among(p->servers, p->count, servers[i])) {
-                plain_server_destroy(servers[i]);
-            }
-        }
-        free(servers);
+        discard_servers(p, servers, i);
         return ERR_NOMEM;
     }
     *out = servers;
@@ -241,22 +248,42 @@ static void leave_servers(struct plain *p, struct upstream_request *req)
     }
 }
 
-int plain_reconfigure(struct plain *p, const struct config *config,
-                      const struct config_pool *set)
+struct plain_change {
+    struct plain *pool;
+    const struct config *config;
+    const struct config_pool *set;
+    struct plain_server **servers; /* owned, and those that pool has not */
+};
+
+int plain_prepare(struct plain *p, const struct config *config,
+                  const struct config_pool *set, struct plain_change **out)
 {
+    struct plain_change *c = malloc(sizeof(*c));
+
+    if (c == NULL) {
+        return ERR_NOMEM;
+    }
+    *c = (struct plain_change){.pool = p, .config = config, .set = set};
+    int err = servers_create(p, set, &c->servers);
+    if (err != 0) {
+        free(c);
+        return err;
+    }
+    *out = c;
+    return 0;
+}
+
+void plain_commit(struct plain_change *c)
+{
+    struct plain *p = c->pool;
     struct plain_server **before = p->servers;
     size_t count = p->count;
     uint64_t bits[UPSTREAM_SERVERS_MAX];
-    struct plain_server **servers = NULL;
 
-    int err = servers_create(p, set, &servers);
-    if (err != 0) {
-        return err;
-    }
     for (size_t i = 0; i < count; i++) {
         bits[i] = plain_server_bit(before[i]);
     }
-    take_servers(p, config, set, servers);
+    take_servers(p, c->config, c->set, c->servers);
     LIST_EACH (node, &p->requests) {
         struct upstream_request *req =
             CONTAINER_OF(node, struct upstream_request, plain.node);
@@ -269,7 +296,27 @@ int plain_reconfigure(struct plain *p, const struct config *config,
         }
     }
     free(before);
-    return 0;
+    free(c);
+}
+
+void plain_discard(struct plain_change *c)
+{
+    if (c != NULL) {
+        discard_servers(c->pool, c->servers, c->set->server_count);
+        free(c);
+    }
+}
+
+int plain_reconfigure(struct plain *p, const struct config *config,
+                      const struct config_pool *set)
+{
+    struct plain_change *c = NULL;
+    int err = plain_prepare(p, config, set, &c);
+
+    if (err == 0) {
+        plain_commit(c);
+    }
+    return err;
 }
 
 static bool is_from(const struct plain_stream *t, const struct addr *gone)

@@ -146,13 +146,6 @@ bool pool_send_hedge(struct upstream_request *req)
     return is_sent;
 }
 
-void pool_dial_for_clients(struct upstream_pool *p)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        server_dial_if_due(p->servers[i], 0, true);
-    }
-}
-
 static void request_wait(struct upstream_request *req)
 {
     struct upstream_pool *p = req->pool;

@@ -26,6 +26,7 @@ static void on_retry(struct net_timer *t)
      * since a dial failed. */
     server_dial_if_due(s, wanted,
                        wanted == 0 && !list_is_empty(&s->pool->waiting));
+    limits_wake(s);
 }
 
 int server_trust(const struct config_server *entry, struct tls_trust *common,
@@ -197,6 +198,7 @@ static void server_dial(struct upstream_server *s, unsigned extra)
         return;
     }
     s->dialed_ms = net_now_ms(p->loop);
+    s->is_extra = extra > 0;
     p->stats.dials++;
     int err = conn_open(s);
     if (err == 0) {
@@ -277,6 +279,7 @@ void server_forgive(struct upstream_server *s)
             conn_drop(c);
         }
     }
+    limits_wake(s);
 }
 
 /* ---- connections ---- */
@@ -319,6 +322,7 @@ static void server_works(struct upstream_server *s)
 {
     if (!server_is_well(s)) {
         pool_review(s->pool); /* it may have another connection now */
+        limits_wake(s);
     }
     s->failures = 0;
     s->offline = 0;
@@ -359,6 +363,10 @@ void server_conn_ready(struct upstream_server *s, struct upstream_conn *c)
     s->dialing--;
     s->ready++;
     net_timer_stop(&s->retry);
+    limits_wake(s);
+    if (!s->is_extra) {
+        limits_surplus(c); /* one that it replaces was silent, and is not */
+    }
     server_note_handshake(s, c);
     if (s->failures == 0) {
         server_works(s);

@@ -128,6 +128,7 @@ static void on_review(struct net_turn *t)
     keep_warm(p);
     if (!list_is_empty(&p->waiting)) {
         pool_retry_waiting(p);
+        demand_go_on(p);
         pool_fail_hopeless(p);
     }
 }
@@ -275,34 +276,97 @@ static void adopt(struct upstream_pool *p, const struct config *config,
     p->set = set;
 }
 
+struct upstream_change {
+    struct upstream_pool *pool;
+    const struct config *config;
+    const struct config_pool *set;
+    struct upstream_server **servers; /* owned, and those that are new */
+    bool is_new[UPSTREAM_SERVERS_MAX];
+    struct plain_change *plain; /* of a plain pool, instead */
+};
+
+/* Returns as upstream_pool_create(). */
+static int prepare_servers(struct upstream_change *c, struct tls_trust *trust)
+{
+    struct upstream_server **servers =
+        calloc(c->set->server_count, sizeof(struct upstream_server *));
+
+    if (servers == NULL) {
+        return ERR_NOMEM;
+    }
+    int err = gather(c->pool, c->set, trust, servers, c->is_new);
+    if (err != 0) {
+        free(servers);
+        return err;
+    }
+    c->servers = servers;
+    return 0;
+}
+
+int upstream_pool_prepare(struct upstream_pool *p, const struct config *config,
+                          const struct config_pool *set,
+                          struct tls_trust *trust, struct upstream_change **out)
+{
+    struct upstream_change *c = calloc(1, sizeof(*c));
+
+    if (c == NULL) {
+        return ERR_NOMEM;
+    }
+    c->pool = p;
+    c->config = config;
+    c->set = set;
+    int err = p->plain != NULL ? plain_prepare(p->plain, config, set, &c->plain)
+                               : prepare_servers(c, trust);
+    if (err != 0) {
+        free(c);
+        return err;
+    }
+    *out = c;
+    return 0;
+}
+
+void upstream_pool_commit(struct upstream_change *c)
+{
+    struct upstream_pool *p = c->pool;
+    struct upstream_server *gone[UPSTREAM_SERVERS_MAX];
+    size_t gone_count = 0;
+
+    if (c->plain != NULL) {
+        plain_commit(c->plain);
+    } else {
+        give_bits(c->servers, c->set->server_count, c->is_new);
+        adopt(p, c->config, c->set, c->servers, gone, &gone_count);
+        destroy_servers(gone, gone_count);
+        pool_review(p);
+    }
+    free(c);
+}
+
+void upstream_pool_discard(struct upstream_change *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    plain_discard(c->plain);
+    for (size_t i = 0; c->servers != NULL && i < c->set->server_count; i++) {
+        server_destroy(c->is_new[i] ? c->servers[i] : NULL);
+    }
+    free(c->servers);
+    free(c);
+}
+
 int upstream_pool_reconfigure(struct upstream_pool *p,
                               const struct config *config,
                               const struct config_pool *set,
                               struct tls_trust *trust)
 {
-    struct upstream_server *gone[UPSTREAM_SERVERS_MAX];
-    bool is_new[UPSTREAM_SERVERS_MAX] = {false};
-    struct upstream_server **servers =
-        calloc(set->server_count, sizeof(struct upstream_server *));
-    size_t gone_count = 0;
+    struct upstream_change *c = NULL;
+    int err = upstream_pool_prepare(p, config, set, trust, &c);
 
-    if (p->plain != NULL) {
-        free(servers);
-        return plain_reconfigure(p->plain, config, set);
+    if (err == 0) {
+        upstream_pool_commit(c);
     }
-    if (servers == NULL) {
-        return ERR_NOMEM;
-    }
-    int err = gather(p, set, trust, servers, is_new);
-    if (err != 0) {
-        free(servers);
-        return err;
-    }
-    give_bits(servers, set->server_count, is_new);
-    adopt(p, config, set, servers, gone, &gone_count);
-    destroy_servers(gone, gone_count);
-    pool_review(p);
-    return 0;
+    return err;
 }
 
 /* ---- life ---- */
@@ -327,6 +391,7 @@ int upstream_pool_create(struct net_loop *loop, const struct config *config,
     net_turn_init(&p->turn, on_review);
     net_turn_init(&p->clock, on_clock);
     net_timer_init(&p->cool, loop, on_cool);
+    demand_init(p);
     net_random(loop, &seed, sizeof(seed));
     rng_seed(&p->rng, seed);
     int err = set->is_plain ? plain_create(loop, config, set, &p->plain)
@@ -350,6 +415,7 @@ void upstream_pool_destroy(struct upstream_pool *p)
     p->is_closing = true;
     plain_destroy(p->plain);
     net_timer_stop(&p->cool);
+    demand_stop(p);
     destroy_servers(p->servers, p->count);
     net_turn_cancel(&p->turn);
     net_turn_cancel(&p->clock);

@@ -32,9 +32,13 @@ static bool has_lasting_conn(const struct upstream_server *s)
     return false;
 }
 
+bool server_is_fleeting(const struct upstream_server *s)
+{
+    return (s->brief >= BRIEF_TIMES || !limits_allow_warmth(&s->limits)) &&
+           !has_lasting_conn(s);
+}
+
 bool server_is_steady(const struct upstream_server *s)
 {
-    return server_is_well(s) &&
-           ((s->brief < BRIEF_TIMES && limits_allow_warmth(&s->limits)) ||
-            has_lasting_conn(s));
+    return server_is_well(s) && !server_is_fleeting(s);
 }

@@ -121,7 +121,8 @@ unsigned strategy_width(const struct upstream_pool *p)
  * failover keeps the server in use and the next one ready, race those it asks
  * and one more; the others all of them. Counted in the order of the file over
  * servers that can be relied on, so that another takes the place of one that
- * fails or cannot be kept ready.
+ * fails or cannot be kept ready. Those that cannot take no more places than
+ * that, even if there are no others: each costs a handshake again and again.
  */
 enum use { USE_NONE, USE_SPARE, USE_OFTEN };
 
@@ -129,6 +130,7 @@ static enum use use_of(const struct upstream_pool *p,
                        const struct upstream_server *s)
 {
     unsigned width = strategy_width(p);
+    bool is_fleeting = server_is_fleeting(s);
     unsigned before = 0;
 
     if (p->set->strategy == CONFIG_ROUND_ROBIN ||
@@ -136,9 +138,9 @@ static enum use use_of(const struct upstream_pool *p,
         return USE_OFTEN;
     }
     for (size_t i = 0; i < s->index; i++) {
-        if (server_is_steady(p->servers[i])) {
-            before++;
-        }
+        const struct upstream_server *other = p->servers[i];
+        before += server_is_steady(other) ||
+                  (is_fleeting && other->failures < SERVER_DOWN_AFTER);
     }
     if (before < width) {
         return USE_OFTEN;

@@ -124,6 +124,21 @@ MUST_USE int upstream_pool_reconfigure(struct upstream_pool *p,
                                        const struct config_pool *set,
                                        struct tls_trust *trust);
 
+/*
+ * The same in two steps: all that may fail first, and nothing changes; then
+ * all that may not. Both in one turn of the loop. Returns as
+ * upstream_pool_create().
+ */
+struct upstream_change;
+MUST_USE int upstream_pool_prepare(struct upstream_pool *p,
+                                   const struct config *config,
+                                   const struct config_pool *set,
+                                   struct tls_trust *trust,
+                                   struct upstream_change **out);
+void upstream_pool_commit(struct upstream_change *c); /* and free it */
+/* Accepts NULL. */
+void upstream_pool_discard(struct upstream_change *c);
+
 /* The machine's network changed (see net/monitor.h). addr: an address that is
  * gone: connections from it are dropped; NULL: something changed, every
  * connection is suspect. Back-off ends, and the pool dials anew. */

@@ -428,6 +428,34 @@ static void test_a_dead_only_connection_is_replaced(void **state)
     assert_answered(&a, DNS_RCODE_NOERROR);
 }
 
+/* If it was only slow, the two are one too many. */
+static void test_one_that_replaces_nothing_is_closed(void **state)
+{
+    struct bed *b = *state;
+    struct ask a;
+
+    b->config.connections_per_server = 1;
+    struct peer *peer = add_far_peer(b);
+    learn(b);
+    unsigned held = peer->query_count;
+    peer->manner = PEER_HOLD;
+    bed_ask(b, &a, 1);
+    bed_run_ms(b, SUSPECT_MIN_MS + 5);
+    assert_int_equal(b->pool->servers[0]->suspects, 1);
+    assert_int_equal(b->pool->servers[0]->dialing, 1);
+    peer->manner = PEER_ANSWER;
+    for (unsigned i = held; i < peer->query_count; i++) {
+        peer_answer(peer, i);
+    }
+    bed_run_ms(b, USUAL_MS / 2 + 1);
+    assert_answered(&a, DNS_RCODE_NOERROR);
+    assert_int_equal(b->pool->servers[0]->dialing, 1);
+    bed_run_ms(b, 1000);
+    assert_int_equal(b->pool->servers[0]->ready, 1);
+    assert_int_equal(peer_open_count(peer), 1);
+    assert_int_equal(peer->conn_count, 2);
+}
+
 /* What is on its way over a good connection is not sent once more. */
 static void test_suspicion_leaves_alone_what_was_hedged(void **state)
 {
@@ -539,6 +567,7 @@ int main(void)
         BED_TEST(test_answers_that_come_apart_are_measured_each),
         BED_TEST(test_a_dead_connection_is_found_soon),
         BED_TEST(test_a_dead_only_connection_is_replaced),
+        BED_TEST(test_one_that_replaces_nothing_is_closed),
         BED_TEST(test_suspicion_leaves_alone_what_was_hedged),
         BED_TEST(test_suspicion_is_not_bounded_by_the_budget),
         BED_TEST(test_a_slow_name_is_suspected_once),

@@ -7,7 +7,7 @@
 #include "tests.h"
 #include "upstream/internal.h"
 
-enum { BUSY_GAP_MS = 25 };
+enum { BUSY_GAP_MS = 25, MINUTE_MS = 60 * 1000 };
 
 static struct limits *limits_of(const struct bed *b)
 {
@@ -79,6 +79,56 @@ static void test_an_idle_limit_that_is_told(void **state)
     assert_in_range(bed_stats(b)->dials, 12, 15);
 }
 
+/* The server was given another limit; the last that it told holds. */
+static const struct change_case {
+    const char *title;
+    uint32_t before_ms, after_ms;
+    uint32_t seen_ms; /* of what stood between, before */
+    bool is_untold;   /* after */
+} change_cases[] = {
+    {"a longer one", 2000, 20000, 0, false},
+    {"a shorter one", 20000, 2000, 0, false},
+    {"from one too short to be ready for", 300, 20000, 0, false},
+    {"it is told no longer, and there is none", 2000, 0, 0, true},
+    {"it is told no longer, and is another", 2000, 20000, 0, true},
+    {"too short, and told no longer", 300, 0, 0, true},
+    {"a longer one, where a shorter was seen", 5000, 60000, 2000, false},
+};
+
+static void change(struct bed *b, const struct change_case *c)
+{
+    struct sim_server *s = b->servers[0];
+
+    s->manners.idle_close_ms = c->before_ms;
+    s->manners.tells_idle = true;
+    bed_start(b);
+    bed_run_ms(b, 200);
+    (void)bed_ask_for(b, 1000, 100);
+    assert_int_equal(limits_of(b)->told_idle_ms, c->before_ms);
+    limits_of(b)->idle_ms = c->seen_ms;
+    bed_run_ms(b, MINUTE_MS);
+    s->manners.idle_close_ms = c->after_ms;
+    s->manners.tells_idle = !c->is_untold;
+}
+
+static void test_an_idle_limit_that_is_another(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(change_cases); i++) {
+        const struct change_case *c = &change_cases[i];
+        struct bed *b = bed_renew(state, c->title);
+        (void)bed_add_far_server(b);
+        change(b, c);
+        (void)bed_ask_for(b, 2 * (uint64_t)MINUTE_MS, 10000);
+        assert_int_equal(limits_of(b)->told_idle_ms,
+                         c->is_untold ? 0 : c->after_ms);
+        uint64_t dials = bed_stats(b)->dials;
+        assert_int_equal(bed_ask_for(b, 2 * (uint64_t)MINUTE_MS, 10000), 0);
+        uint64_t needed = c->after_ms == 0 ? 0 : 2 * MINUTE_MS / c->after_ms;
+        assert_in_range(bed_stats(b)->dials - dials, 0,
+                        needed + needed / 3 + 1);
+    }
+}
+
 /* … unless that would mean to open connections all the time. */
 static void test_an_idle_limit_that_is_too_short(void **state)
 {
@@ -126,6 +176,53 @@ static void test_a_limit_that_is_just_enough(void **state)
     assert_int_equal(bed_ask_in_turn(b, 20, 1000), 20);
     assert_int_equal(cold_ms(b, 60000), 0);
     assert_in_range(bed_stats(b)->dials, 60, 125);
+}
+
+/* ---- no successor ---- */
+
+static const struct stuck_case {
+    const char *title;
+    enum sim_link_state state;
+} stuck_cases[] = {
+    {"refused", SIM_LINK_REFUSING},
+    {"no answer", SIM_LINK_NO_NEW},
+    {"no way there", SIM_LINK_UNREACHABLE},
+};
+
+/* Events of ms. */
+static unsigned count_events(struct bed *b, uint64_t ms)
+{
+    uint64_t until_us = b->world->now_us + ms * 1000;
+    unsigned count = 0;
+
+    while (b->world->now_us < until_us && sim_world_step(b->world)) {
+        count++;
+    }
+    return count;
+}
+
+/* A successor cannot be dialled, and the server does not close after all. That
+ * is waited for, not looked at all the time. */
+static void test_no_successor_is_no_reason_to_spin(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(stuck_cases); i++) {
+        const struct stuck_case *c = &stuck_cases[i];
+        struct bed *b = bed_renew(state, c->title);
+        bed_add_far_server(b);
+        bed_start(b);
+        bed_run_ms(b, 200);
+        (void)bed_ask_for(b, 100, 100);
+        limits_of(b)->told_idle_ms = 2000;
+        (void)bed_ask_for(b, 100, 100);
+        sim_link_set(b->world, bed_link(b, 0), c->state);
+        assert_in_range(count_events(b, MINUTE_MS), 1, 30);
+        assert_int_equal(bed_stats(b)->handshakes, 1);
+        /* The way is there again, and a query tells of it. */
+        sim_link_set(b->world, bed_link(b, 0), SIM_LINK_UP);
+        (void)bed_ask_for(b, 100, 100);
+        assert_int_equal(cold_ms(b, 4000), 0);
+        assert_in_range(bed_stats(b)->handshakes, 2, 4);
+    }
 }
 
 /* Not only when it is the server's habit. */
@@ -379,9 +476,11 @@ int main(void)
         BED_TEST(test_an_idle_limit_is_learnt_and_kept_ahead_of),
         BED_TEST(test_a_query_after_a_pause_does_not_wait),
         BED_TEST(test_an_idle_limit_that_is_told),
+        BED_TEST(test_an_idle_limit_that_is_another),
         BED_TEST(test_an_idle_limit_that_is_too_short),
         BED_TEST(test_a_limit_that_is_short_for_the_path),
         BED_TEST(test_a_limit_that_is_just_enough),
+        BED_TEST(test_no_successor_is_no_reason_to_spin),
         BED_TEST(test_a_server_that_wants_to_be_rid_of_us),
         BED_TEST(test_an_age_limit_is_learnt_and_kept_ahead_of),
         BED_TEST(test_an_age_limit_costs_one_cut),

@@ -146,6 +146,84 @@ static void test_nothing_better_than_a_cut_answer(void **state)
     assert_int_equal(p->query_count, 2);
 }
 
+/* It takes longer than answer_timeout to connect and to ask. */
+static void test_a_cut_answer_is_fetched_from_afar(void **state)
+{
+    struct bed *b = *state;
+    struct ask a;
+
+    struct plain_peer *p = plain_peer_add(b, CONFIG_UDP);
+    sim_link_delay(bed_link(b, 0), 425000, 0);
+    bed_start(b);
+    assert_int_equal(bed_ask_in_turn(b, 8, 1000),
+                     8); /* it is known to be far */
+    bed_ask_kind(b, &a, ZONE_BIG, 1);
+    assert_true(bed_wait(b, &a, 4000));
+    assert_answered(&a, DNS_RCODE_NOERROR);
+    assert_true(a.answer_count > 1);
+    assert_in_range(ask_took_ms(&a), 6 * 425, 6 * 425 + 5);
+    assert_int_equal(p->tcp_count, 1);
+}
+
+/* Both copies of a query come back cut; the whole is asked for once. */
+static void test_two_cut_answers(void **state)
+{
+    struct bed *b = *state;
+    struct ask a;
+
+    struct plain_peer *p = plain_peer_add(b, CONFIG_UDP);
+    sim_link_delay(bed_link(b, 0), 300000, 0);
+    bed_start(b);
+    bed_ask_kind(b, &a, ZONE_BIG, 1);
+    assert_true(bed_wait(b, &a, 4000));
+    assert_answered(&a, DNS_RCODE_NOERROR);
+    assert_true(a.answer_count > 1);
+    assert_int_equal(p->query_count, 3);
+    assert_int_equal(p->tcp_count, 1);
+}
+
+/* Who has it sooner gives it. */
+static void test_a_cut_answer_is_fetched_from_the_next(void **state)
+{
+    struct bed *b = *state;
+    struct ask a;
+
+    plain_peer_add(b, CONFIG_UDP);
+    struct plain_peer *q = plain_peer_add(b, CONFIG_UDP);
+    sim_link_set(b->world, bed_link(b, 0), SIM_LINK_NO_NEW);
+    bed_start(b);
+    bed_ask_kind(b, &a, ZONE_BIG, 1);
+    assert_true(bed_wait(b, &a, 4000));
+    assert_answered(&a, DNS_RCODE_NOERROR);
+    assert_true(a.answer_count > 1);
+    assert_in_range(ask_took_ms(&a), 1490, 1510);
+    assert_int_equal(q->tcp_count, 1);
+}
+
+/* Over TCP nothing comes: what was cut is all there is, when the connection is
+ * given up, or the client's time is over. */
+static void test_a_cut_answer_that_cannot_be_fetched(void **state)
+{
+    struct bed *b = *state;
+    struct ask asks[2];
+
+    plain_peer_add(b, CONFIG_UDP);
+    sim_link_set(b->world, bed_link(b, 0), SIM_LINK_NO_NEW);
+    bed_start(b);
+    bed_ask_kind(b, &asks[0], ZONE_BIG, 1);
+    bed_run_ms(b, 1000);
+    bed_ask_kind(b, &asks[1], ZONE_BIG, 2);
+    bed_run_ms(b, 600);
+    assert_int_equal(asks[0].done, 0);
+    bed_give_up(b, &asks[1]);
+    assert_answered(&asks[1], DNS_RCODE_NOERROR);
+    assert_int_equal(asks[1].answer_count, 0);
+    assert_true(bed_wait(b, &asks[0], 4000));
+    assert_answered(&asks[0], DNS_RCODE_NOERROR);
+    assert_int_equal(asks[0].answer_count, 0);
+    assert_in_range(ask_took_ms(&asks[0]), 1990, 2010);
+}
+
 static void test_tcp_is_refused_and_the_next_server_has_it(void **state)
 {
     struct bed *b = *state;
@@ -328,6 +406,10 @@ int main(void)
         PLAIN_TEST(test_a_server_closes_when_it_likes),
         PLAIN_TEST(test_closed_in_the_middle_of_an_answer),
         PLAIN_TEST(test_nothing_better_than_a_cut_answer),
+        PLAIN_TEST(test_a_cut_answer_is_fetched_from_afar),
+        PLAIN_TEST(test_two_cut_answers),
+        PLAIN_TEST(test_a_cut_answer_is_fetched_from_the_next),
+        PLAIN_TEST(test_a_cut_answer_that_cannot_be_fetched),
         PLAIN_TEST(test_tcp_is_refused_and_the_next_server_has_it),
         PLAIN_TEST(test_a_silent_connection_is_closed),
         PLAIN_TEST(test_no_answer_to_the_handshake),
