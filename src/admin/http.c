@@ -437,3 +437,15 @@ void admin_http_destroy(struct admin_http *h)
     free(h->polled);
     free(h);
 }
+
+const char *admin_http_library(void)
+{
+    static char text[48];
+    const char *version = mhd_version();
+
+    if (version == NULL) {
+        return "libmicrohttpd is not installed";
+    }
+    snprintf(text, sizeof(text), "libmicrohttpd %s", version);
+    return text;
+}

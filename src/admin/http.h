@@ -41,4 +41,8 @@ MUST_USE int admin_http_start(struct admin_http *h);
  * more. Accepts NULL. */
 void admin_http_destroy(struct admin_http *h);
 
+/* What serves the pages, with its version, or why nothing does; for people. In
+ * static memory. */
+const char *admin_http_library(void);
+
 #endif

@@ -30,3 +30,8 @@ void admin_http_destroy(struct admin_http *h)
 {
     (void)h;
 }
+
+const char *admin_http_library(void)
+{
+    return "built without libmicrohttpd";
+}

@@ -5,6 +5,7 @@
 #include "admin/mhd.h"
 
 #include "base/err.h"
+#include "base/late.h"
 #include "base/log.h"
 
 #define LOG_ROOM "admin"
@@ -16,50 +17,38 @@ int mhd_load(void)
     return 0;
 }
 
-#else
+const char *mhd_version(void)
+{
+    return MHD_get_version();
+}
 
-#    include <dlfcn.h>
-#    include <stddef.h>
-#    include <string.h>
+#else
 
 struct mhd_functions mhd_functions;
 
-/* The library stays for as long as the process. */
-static int load_from(const char *file)
+static int load(void)
 {
-    static const struct {
-        const char *name;
-        size_t at;
-    } wanted[] = {
+    static const char *const files[] = {"libmicrohttpd.so.12",
+                                        "libmicrohttpd.so", NULL};
+    static const struct late_function wanted[] = {
 #    define MHD_ROW(f) \
         {.name = #f, .at = offsetof(struct mhd_functions, late_##f)},
         MHD_FUNCTIONS(MHD_ROW)
 #    undef MHD_ROW
     };
-    void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 
-    if (library == NULL) {
-        return ERR_NOTFOUND;
-    }
-    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
-        void *found = dlsym(library, wanted[i].name);
-        if (found == NULL) {
-            return ERR_NOTFOUND;
-        }
-        memcpy((char *)&mhd_functions + wanted[i].at, &found, sizeof(found));
-    }
-    return 0;
+    return late_load(files, wanted, COUNT_OF(wanted), &mhd_functions);
+}
+
+const char *mhd_version(void)
+{
+    return load() == 0 ? mhd_functions.late_MHD_get_version() : NULL;
 }
 
 int mhd_load(void)
 {
-    static const char *const files[] = {"libmicrohttpd.so.12",
-                                        "libmicrohttpd.so"};
-
-    for (size_t i = 0; i < COUNT_OF(files); i++) {
-        if (load_from(files[i]) == 0) {
-            return 0;
-        }
+    if (load() == 0) {
+        return 0;
     }
     log_error("admin: the HTTP pages need libmicrohttpd, which is not on this "
               "machine (Debian: apt-get install libmicrohttpd12)");

@@ -14,6 +14,10 @@
 /* Returns 0 | ERR_NOTFOUND: the library is not on this machine (logged). */
 MUST_USE int mhd_load(void);
 
+/* The version of the library that would be loaded; NULL: it is not on this
+ * machine. */
+const char *mhd_version(void);
+
 #ifdef MHD_LATE
 
 #    define MHD_FUNCTIONS(X) \
@@ -23,6 +27,7 @@ MUST_USE int mhd_load(void);
         X(MHD_get_connection_info) \
         X(MHD_get_daemon_info) \
         X(MHD_get_timeout) \
+        X(MHD_get_version) \
         X(MHD_lookup_connection_value) \
         X(MHD_queue_response) \
         X(MHD_run) \
@@ -47,6 +52,7 @@ extern struct mhd_functions mhd_functions;
             mhd_functions.late_MHD_get_connection_info
 #        define MHD_get_daemon_info mhd_functions.late_MHD_get_daemon_info
 #        define MHD_get_timeout     mhd_functions.late_MHD_get_timeout
+#        define MHD_get_version     mhd_functions.late_MHD_get_version
 #        define MHD_lookup_connection_value \
             mhd_functions.late_MHD_lookup_connection_value
 #        define MHD_queue_response mhd_functions.late_MHD_queue_response

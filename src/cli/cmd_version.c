@@ -1,9 +1,14 @@
 /*
- * dotstub version: of itself, and of the libraries it runs with.
+ * dotstub version: of itself, of the libraries it runs with, and of those that
+ * only some of it needs: loaded when a configuration asks for them, or used
+ * when it was built.
  */
+#include "admin/http.h"
 #include "admin/json_report.h"
 #include "cli/cli.h"
+#include "dnstap/dnstap.h"
 #include "net/loop.h"
+#include "server/sandbox.h"
 #include "server/server.h"
 #include "tls/trust.h"
 
@@ -25,5 +30,7 @@ int cmd_version(int argc, char **argv)
            server_version(), net_library_version(), tls_library_version(),
            config_cyaml_version(), config_yaml_version(),
            json_library_version());
+    printf("admin: %s\ndnstap: %s\nsandbox: %s\n", admin_http_library(),
+           dnstap_library(), sandbox_library());
     return cli_end_output();
 }

@@ -290,3 +290,8 @@ void dnstap_response(struct dnstap_queue *q, const struct dnstap_event *e)
 {
     submit(q, e, true);
 }
+
+const char *dnstap_library(void)
+{
+    return library_text();
+}

@@ -55,6 +55,10 @@ struct dnstap *dnstap_retain(struct dnstap *d);
  * any more. Accepts NULL. */
 void dnstap_release(struct dnstap *d);
 
+/* What sends the messages, with its version, or why nothing does; for people.
+ */
+const char *dnstap_library(void);
+
 /* Of worker i; may be used when it was started. */
 struct dnstap_queue *dnstap_queue_of(struct dnstap *d, unsigned i);
 

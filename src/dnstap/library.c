@@ -5,11 +5,17 @@
 #include "dnstap/library.h"
 
 #include "base/err.h"
+#include "base/late.h"
 #include "base/log.h"
 
 #define LOG_ROOM "dnstap"
 
 #ifndef LIBRARY_LATE
+
+const char *library_text(void)
+{
+    return "libfstrm " FSTRM_VERSION;
+}
 
 int library_load(void)
 {
@@ -18,46 +24,31 @@ int library_load(void)
 
 #else
 
-#    include <dlfcn.h>
-#    include <stddef.h>
-#    include <string.h>
-
 struct library_functions library_functions;
 
-/* The library stays for as long as the process. */
-static int find_functions(void *library)
+static int load(void)
 {
-    static const struct {
-        const char *name;
-        size_t at;
-    } wanted[] = {
+    static const char *const files[] = {"libfstrm.so.0", "libfstrm.so", NULL};
+    static const struct late_function wanted[] = {
 #    define LIBRARY_ROW(f) \
         {.name = #f, .at = offsetof(struct library_functions, late_##f)},
         LIBRARY_FUNCTIONS(LIBRARY_ROW)
 #    undef LIBRARY_ROW
     };
 
-    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
-        void *found = dlsym(library, wanted[i].name);
-        if (found == NULL) {
-            return ERR_NOTFOUND;
-        }
-        memcpy((char *)&library_functions + wanted[i].at, &found,
-               sizeof(found));
-    }
-    return 0;
+    return late_load(files, wanted, COUNT_OF(wanted), &library_functions);
+}
+
+/* It has no function that would tell which one it is. */
+const char *library_text(void)
+{
+    return load() == 0 ? "libfstrm (built with " FSTRM_VERSION ")"
+                       : "libfstrm is not installed";
 }
 
 int library_load(void)
 {
-    static const char *const files[] = {"libfstrm.so.0", "libfstrm.so"};
-    static bool is_loaded;
-
-    for (size_t i = 0; i < COUNT_OF(files) && !is_loaded; i++) {
-        void *library = dlopen(files[i], RTLD_NOW | RTLD_LOCAL);
-        is_loaded = library != NULL && find_functions(library) == 0;
-    }
-    if (!is_loaded) {
+    if (load() != 0) {
         log_error("dnstap needs libfstrm, which is not on this machine "
                   "(Debian: apt-get install libfstrm0)");
         return ERR_NOTFOUND;

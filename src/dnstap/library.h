@@ -13,6 +13,9 @@
 /* Returns 0 | ERR_NOTFOUND: the library is not on this machine (logged). */
 MUST_USE int library_load(void);
 
+/* As dnstap_library(). */
+const char *library_text(void);
+
 #ifdef LIBRARY_LATE
 
 #    define LIBRARY_FUNCTIONS(X) \

@@ -37,6 +37,11 @@ bool dnstap_suits(const struct dnstap *d, const struct config *config)
     return true;
 }
 
+const char *dnstap_library(void)
+{
+    return "built without libfstrm";
+}
+
 struct dnstap *dnstap_retain(struct dnstap *d)
 {
     return d;

@@ -287,9 +287,18 @@ int listener_open(struct net_loop *loop, const struct config *config,
         return err;
     }
     l->socket_count = config->listen_count;
-    l->query_log = query_log_open(loop, config);
+    if (query_log_is_early(config)) {
+        l->query_log = query_log_open(loop, config);
+    }
     *out = l;
     return 0;
+}
+
+void listener_log(struct listener *l)
+{
+    if (l->query_log == NULL) {
+        l->query_log = query_log_open(l->loop, l->config);
+    }
 }
 
 /* Is s in use still? */

@@ -49,6 +49,11 @@ MUST_USE int listener_open(struct net_loop *loop, const struct config *config,
                            struct resolver *resolver, bool is_shared,
                            struct listener **out, char *why, size_t why_len);
 
+/* Open the file of the query log, if there is one: once the process has only
+ * the rights that it keeps, since it opens the file anew with these. Before the
+ * loop runs. */
+void listener_log(struct listener *l);
+
 /*
  * Take no further query: sockets are closed but for those that still owe an
  * answer. Calls drained(arg) from the loop when the last one has been given

@@ -35,6 +35,7 @@ struct query_log {
     struct net_loop *loop;
     struct net_timer timer; /* runs while something is gathered */
     int fd;
+    bool is_stderr;
     bool is_socket;
     bool is_json;
     bool has_names;
@@ -143,10 +144,26 @@ static int open_stderr(bool *is_socket)
     return fd >= 0 ? fd : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 
-static int open_sink(const char *name, bool *is_socket)
+static bool is_stderr(const struct config *config)
 {
+    return strcmp(config->query_log, "stderr") == 0;
+}
+
+bool query_log_is_early(const struct config *config)
+{
+    const char *name = config->query_log;
+
+    return name != NULL &&
+           (is_stderr(config) ||
+            (strncmp(name, "/dev/", 5) == 0 && strchr(name + 5, '/') == NULL));
+}
+
+static int open_sink(const struct config *config, bool *is_socket)
+{
+    const char *name = config->query_log;
+
     *is_socket = false;
-    if (strcmp(name, "stderr") == 0) {
+    if (is_stderr(config)) {
         return open_stderr(is_socket);
     }
     return open(
@@ -179,8 +196,12 @@ static void configure(struct query_log *log, const struct config *config)
 static bool open_file(struct query_log *log, const struct config *config)
 {
     bool is_socket;
-    int fd = open_sink(config->query_log, &is_socket);
 
+    /* A process that has locked itself in could not open it as well again. */
+    if (log->is_stderr && is_stderr(config)) {
+        return true;
+    }
+    int fd = open_sink(config, &is_socket);
     if (fd < 0) {
         log_warning_limited(
             "query log %s: %s; going on %s", config->query_log, strerror(errno),
@@ -189,6 +210,7 @@ static bool open_file(struct query_log *log, const struct config *config)
     }
     finish_file(log);
     log->fd = fd;
+    log->is_stderr = is_stderr(config);
     log->is_socket = is_socket;
     return true;
 }

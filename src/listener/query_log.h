@@ -26,6 +26,10 @@
 
 struct query_log;
 
+/* Is it standard error, or in /dev, where only root lays links? That is opened
+ * with root's rights, if there are any: /dev/stdout may be a pipe of root's. */
+bool query_log_is_early(const struct config *config);
+
 /* A log for this worker, of config as it is now; the file is opened anew. NULL:
  * it is off, or cannot be opened (logged), or there is no memory. */
 struct query_log *query_log_open(struct net_loop *loop,

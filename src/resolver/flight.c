@@ -264,6 +264,7 @@ static void on_deadline(struct net_timer *t)
     }
     const struct upstream_result none = {.err = ERR_NET_TIMEOUT};
     f->resolver->stats.timeouts++;
+    trace_result(f, &none);
     flight_finish(f, &none, false);
 }
 
@@ -492,5 +493,6 @@ void flight_on_letter(void *arg, const struct dns_question *question,
     }
     r->stats.answered++;
     result = flight_judge(f, &result);
+    trace_result(f, &result);
     flight_finish(f, &result, false);
 }

@@ -20,7 +20,7 @@
 
 #define LOG_ROOM "server"
 
-enum { FIRST_FD = 3, TEXT_LEN = 512 };
+enum { FIRST_FD = 3, TEXT_LEN = 512, NAME_MAX_LEN = 255 };
 
 static struct {
     struct addr addrs[NET_INHERIT_MAX]; /* each once */
@@ -50,6 +50,36 @@ static void keep_addr(const struct addr *addr)
     manager.addrs[manager.count++] = *addr;
 }
 
+/* What FileDescriptorName= says of the socket i, not ended: its name and the
+ * length. Names are parted by colons, and may be anything else. */
+static const char *name_of(unsigned long i, int *len)
+{
+    const char *name = getenv("LISTEN_FDNAMES");
+
+    for (; i > 0 && name != NULL; i--) {
+        name = strchr(name, ':');
+        name = name == NULL ? NULL : name + 1;
+    }
+    if (name == NULL || *name == '\0' || *name == ':') {
+        name = "unknown"; /* as sd_listen_fds_with_names(3) calls it */
+    }
+    size_t end = strcspn(name, ":");
+    *len = end < NAME_MAX_LEN ? (int)end : NAME_MAX_LEN;
+    return name;
+}
+
+static void tell_socket(int fd, const char *name, int name_len,
+                        const struct addr *addr)
+{
+    char text[ADDR_TEXT_MAX];
+    int type = SOCK_STREAM;
+    socklen_t len = sizeof(type);
+
+    (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+    log_info("socket '%.*s' from the service manager: %s (%s)", name_len, name,
+             addr_text(addr, text), type == SOCK_DGRAM ? "UDP" : "TCP");
+}
+
 int activate_sockets(void)
 {
     unsigned long count = number_of("LISTEN_FDS");
@@ -60,14 +90,17 @@ int activate_sockets(void)
     for (unsigned long i = 0; i < count; i++) {
         struct addr addr;
         int fd = FIRST_FD + (int)i;
+        int name_len;
+        const char *name = name_of(i, &name_len);
         int err = net_inherit(fd, &addr);
         if (err != 0) {
-            log_error("socket %lu from the service manager is neither UDP nor "
-                      "listening on TCP",
-                      i);
+            log_error("socket %lu, '%.*s', from the service manager is neither "
+                      "UDP nor listening on TCP",
+                      i, name_len, name);
             return err;
         }
         keep_addr(&addr);
+        tell_socket(fd, name, name_len, &addr);
     }
     (void)unsetenv("LISTEN_PID");
     (void)unsetenv("LISTEN_FDS");

@@ -1,6 +1,7 @@
 /*
- * A file is only given away if it was made right here: in a folder of the
- * user's, whatever has its name already may lead anywhere.
+ * A file is only given away if it was made right here, in a folder that no link
+ * leads to: what has a name already in a folder of the user's may be a link to
+ * anywhere.
  */
 #include "server/give.h"
 
@@ -10,9 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LOG_ROOM "server"
@@ -23,6 +26,16 @@ static bool find(const struct config *config, struct config_user *out)
            config_user_find(config->user, out) == 0;
 }
 
+/* A new file. Returns its descriptor, or -1. */
+static int make_without_links(const char *path)
+{
+    struct open_how how = {.flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                           .mode = S_IRUSR | S_IWUSR | S_IRGRP,
+                           .resolve = RESOLVE_NO_SYMLINKS};
+
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+}
+
 void give_query_log(const struct config *config)
 {
     const char *path = config->query_log;
@@ -31,8 +44,7 @@ void give_query_log(const struct config *config)
     if (path == NULL || strcmp(path, "stderr") == 0 || !find(config, &user)) {
         return;
     }
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                  S_IRUSR | S_IWUSR | S_IRGRP);
+    int fd = make_without_links(path);
     if (fd < 0) {
         return;
     }

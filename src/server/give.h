@@ -8,8 +8,9 @@
 #include "admin/control.h"
 #include "config/config.h"
 
-/* Make the query log where it is missing. Before workers open it. Nothing
- * without a user, or without root; what fails shows when it is opened. */
+/* Make the query log where it is missing and the user could not, if no link is
+ * on the way to its folder. Nothing without a user, or without root; what fails
+ * shows when the log is opened. */
 void give_query_log(const struct config *config);
 
 /* The control socket (NULL: none). The same; failure is logged. */

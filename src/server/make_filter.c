@@ -310,11 +310,15 @@ static int print(FILE *to, const char *name, uint32_t otherwise,
 
 static int print_all(FILE *to)
 {
+    const struct scmp_version *v = seccomp_version();
+
     fprintf(to,
             "/* Made by make_filter.c. */\n"
             "enum { FILTER_PID = 0x%x, FILTER_FAMILY = 0x%x };\n"
-            "enum { FILTER_REFUSES = SECCOMP_RET_ERRNO | %d };\n",
-            (unsigned)MARK_PID, (unsigned)MARK_FAMILY, EPERM);
+            "enum { FILTER_REFUSES = SECCOMP_RET_ERRNO | %d };\n"
+            "#define FILTER_MAKER \"libseccomp %u.%u.%u\"\n",
+            (unsigned)MARK_PID, (unsigned)MARK_FAMILY, EPERM, v->major,
+            v->minor, v->micro);
     int rc = print(to, "filter_preparing", SCMP_ACT_ALLOW, preparing);
     return rc != 0
                ? rc

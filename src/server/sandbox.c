@@ -126,7 +126,8 @@ void sandbox_enter(const struct setup *s, const char *file)
     }
     bool has_seccomp =
         sandbox_seccomp(s->config->sandbox == CONFIG_SANDBOX_KILL,
-                        s->config->dnstap != NULL) == 0;
+                        s->config->dnstap != NULL &&
+                            s->config->tap.kind == CONFIG_TAP_UNIX) == 0;
     log_info("sandbox: %s%s%s",
              has_no_new_privs ? "no_new_privs" : "capabilities dropped",
              landlock, has_seccomp ? ", seccomp" : "");

@@ -35,6 +35,9 @@ void sandbox_enter(const struct setup *s, const char *file);
  * connect to unix sockets. Returns 0 | ERR_NET_OTHER (logged). */
 MUST_USE int sandbox_seccomp(bool is_deadly, bool has_tap);
 
+/* What made the filter, with its version, or that there is none; for people. */
+const char *sandbox_library(void);
+
 /* sandbox_landlock.c: returns the version of the system's Landlock that was
  * applied, 0 when it has none, or ERR_NET_OTHER (logged). */
 MUST_USE int sandbox_landlock(const struct setup *s, const char *file);

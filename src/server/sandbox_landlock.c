@@ -89,7 +89,8 @@ static void allow_path(const struct rules *r, const char *path, uint64_t access)
     struct landlock_path_beneath_attr rule = {
         .allowed_access = access & r->handled_fs, .parent_fd = fd};
     if (syscall(SYS_landlock_add_rule, r->fd, LANDLOCK_RULE_PATH_BENEATH, &rule,
-                0) != 0) {
+                0) != 0 &&
+        errno != EBADFD) { /* a pipe without a name needs no rule */
         log_warning("sandbox: %s: %s", path, strerror(errno));
     }
     (void)close(fd);
@@ -105,6 +106,22 @@ static void allow_folder(const struct rules *r, const char *file,
         memcpy(copy, file, strlen(file) + 1);
         allow_path(r, dirname(copy), access);
     }
+}
+
+/* What is appended to. A file may be replaced by another one, in the folder
+ * that it is really in; a device or a pipe stays what it is, and its folder,
+ * most often /dev, is nothing to write to. */
+static void allow_output(const struct rules *r, const char *file)
+{
+    struct stat st;
+
+    if (stat(file, &st) == 0 && !S_ISREG(st.st_mode)) {
+        allow_path(r, file, to_write);
+        return;
+    }
+    char *target = realpath(file, NULL);
+    allow_folder(r, target != NULL ? target : file, to_write);
+    free(target);
 }
 
 struct visit {
@@ -201,7 +218,7 @@ static void allow_setup(const struct rules *r, const struct setup *s)
     allow_folder(r, c->cache_file, to_write);
     allow_folder(r, c->control, to_write);
     if (c->query_log != NULL && strcmp(c->query_log, "stderr") != 0) {
-        allow_folder(r, c->query_log, to_write);
+        allow_output(r, c->query_log);
     }
     allow_tap(r, c);
 }

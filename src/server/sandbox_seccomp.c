@@ -25,6 +25,11 @@ int sandbox_seccomp(bool is_deadly, bool has_tap)
     return ERR_NET_OTHER;
 }
 
+const char *sandbox_library(void)
+{
+    return "built without libseccomp";
+}
+
 #else
 
 #    include <errno.h>
@@ -72,6 +77,11 @@ int sandbox_seccomp(bool is_deadly, bool has_tap)
         }
     }
     return install(code, COUNT_OF(code));
+}
+
+const char *sandbox_library(void)
+{
+    return "filter made by " FILTER_MAKER;
 }
 
 #endif

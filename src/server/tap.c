@@ -8,6 +8,11 @@
 #include "server/notes.h"
 #include "server/server.h"
 
+static bool is_unix(const struct config *c)
+{
+    return c->dnstap != NULL && c->tap.kind == CONFIG_TAP_UNIX;
+}
+
 int tap_open(struct server *s, struct setup *setup)
 {
     const struct config *c = setup->config;
@@ -17,6 +22,7 @@ int tap_open(struct server *s, struct setup *setup)
         /* The library, and unix sockets, are left to a process that locks
          * itself in if it has use for them then. */
         s->may_tap = c->dnstap != NULL || c->sandbox == CONFIG_SANDBOX_OFF;
+        s->may_tap_unix = is_unix(c) || c->sandbox == CONFIG_SANDBOX_OFF;
     }
     if (c->dnstap == NULL) {
         return 0;
@@ -24,6 +30,12 @@ int tap_open(struct server *s, struct setup *setup)
     if (!s->may_tap) {
         note_error("dnstap was off when the process locked itself in; restart "
                    "it, or set sandbox to off");
+        return ERR_NET_ACCESS;
+    }
+    if (is_unix(c) && !s->may_tap_unix) {
+        note_error("%s: the process has locked itself in and cannot connect to "
+                   "unix sockets; restart it, or set sandbox to off",
+                   c->dnstap);
         return ERR_NET_ACCESS;
     }
     if (before != NULL && dnstap_suits(before, c)) {

@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -30,6 +32,7 @@ struct fixture {
     char folder[32];
     char path[64];
     char old[64];
+    char target[80];
 };
 
 static int set_up(void **state)
@@ -165,6 +168,123 @@ static void test_every_message_is_counted(void **state)
     assert_int_equal(f->counts.dropped, MANY);
 }
 
+/* ---- a receiver that does not read ---- */
+
+enum {
+    LONG = 60000, /* octets of a message */
+    LONG_MANY = 4000,
+    MAY_WAIT = 4 * 1024 * 1024, /* octets, of all workers */
+    FRAME_LEN = 4,
+};
+
+static const uint8_t accept_frame[] =
+    "\0\0\0\0" /* a control frame, of 34 octets: … */
+    "\0\0\0\42"
+    "\0\0\0\1" /* ACCEPT … */
+    "\0\0\0\1" /* … this content type, of 22 octets */
+    "\0\0\0\26protobuf:dnstap.Dnstap";
+
+static void read_all(int fd, uint8_t *out, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = read(fd, out, len);
+        assert_true(n > 0);
+        out += n;
+        len -= (size_t)n;
+    }
+}
+
+/* Let it begin: READY, ACCEPT. */
+static int receive(int listening)
+{
+    uint8_t ready[256];
+    int fd = accept(listening, NULL, NULL);
+
+    assert_true(fd >= 0);
+    read_all(fd, ready, 2 * FRAME_LEN);
+    assert_in_range(ready[7], 1, sizeof(ready));
+    read_all(fd, ready, ready[7]);
+    ssize_t len = sizeof(accept_frame) - 1;
+    assert_int_equal(write(fd, accept_frame, (size_t)len), len);
+    return fd;
+}
+
+static int listen_at(const char *path)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    (void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
+/* Messages that are neither written nor dropped: they wait. */
+static size_t waiting(const struct fixture *f, unsigned told)
+{
+    return told - (size_t)(f->counts.written + f->counts.dropped);
+}
+
+static void tell_long(struct fixture *f)
+{
+    uint8_t *octets = calloc(1, LONG);
+    struct dnstap_event e = event_of(query);
+
+    assert_non_null(octets);
+    memcpy(octets, query, sizeof(query));
+    e.message = span_of(octets, LONG);
+    for (unsigned i = 0; i < LONG_MANY; i++) {
+        dnstap_query(dnstap_queue_of(f->tap, i % 2), &e);
+        /* One may have left, and not be counted yet. */
+        if (waiting(f, i + 1) > MAY_WAIT / LONG + 1) {
+            fail_msg("%zu of %u wait", waiting(f, i + 1), i + 1);
+        }
+    }
+    free(octets);
+}
+
+/* As many octets wait as may, whoever does not take them, and each message that
+ * is not among them is counted at once. */
+static void test_what_waits_is_bounded(void **state)
+{
+    static const struct {
+        const char *title;
+        bool is_there, does_begin;
+    } cases[] = {
+        {"nobody", false, false},
+        {"does not answer", true, false},
+        {"does not read", true, true},
+    };
+
+    struct fixture *f = *state;
+
+    (void)snprintf(f->target, sizeof(f->target), "unix:%s", f->path);
+    f->config.dnstap = f->target;
+    f->config.tap =
+        (struct config_tap){.kind = CONFIG_TAP_UNIX, .path = f->target + 5};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        int listening = cases[i].is_there ? listen_at(f->path) : -1;
+        f->counts = (struct dnstap_counts){0};
+        start(f);
+        int fd = cases[i].does_begin ? receive(listening) : -1;
+        tell_long(f);
+        dnstap_release(f->tap);
+        print_message("%s: %u written\n", cases[i].title,
+                      (unsigned)f->counts.written);
+        assert_int_equal(waiting(f, LONG_MANY), 0);
+        assert_true(f->counts.written == 0 || cases[i].does_begin);
+        if (fd >= 0) {
+            assert_int_equal(close(fd), 0);
+        }
+        if (listening >= 0) {
+            assert_int_equal(close(listening), 0);
+        }
+        (void)unlink(f->path);
+    }
+}
+
 static void test_what_was_there_is_kept(void **state)
 {
     struct fixture *f = *state;
@@ -220,6 +340,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_no_query, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_every_message_is_counted, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_what_waits_is_bounded, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_there_is_kept, set_up,
                                         tear_down),

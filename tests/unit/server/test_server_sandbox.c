@@ -381,6 +381,43 @@ static void test_ports_of_a_reload(void **state)
     assert_int_equal(status, 0);
 }
 
+/* A receiver at a unix socket, and nothing else, lets there be unix sockets. */
+static void test_unix_sockets_for_a_tap(void **state)
+{
+    static const struct {
+        const char *dnstap;
+        enum config_tap_kind kind;
+        int want;
+    } cases[] = {
+        {NULL, CONFIG_TAP_UNIX, EPERM},
+        {"unix:/tmp/x", CONFIG_TAP_UNIX, 0},
+        {"tcp:127.0.0.1:1", CONFIG_TAP_TCP, EPERM},
+        {"/tmp/x", CONFIG_TAP_FILE, EPERM},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct config config = {.dnstap = (char *)(uintptr_t)cases[i].dnstap,
+                                .tap = {.kind = cases[i].kind},
+                                .sandbox = CONFIG_SANDBOX_ON};
+        struct setup s = {.config = &config};
+        int status = -1;
+        pid_t pid = fork();
+        if (pid == 0) {
+            sandbox_enter(&s, NULL);
+            /* A sanitizer, or a system without filters, lets it be. */
+            _exit(raw_packets() == EPERM ? unix_socket() : NO_SECCOMP);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == NO_SECCOMP) {
+            skip();
+        }
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != cases[i].want) {
+            fail_msg("%s: status %x", cases[i].dnstap, status);
+        }
+    }
+}
+
 static void test_user(void **state)
 {
     static const struct {
@@ -477,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_attempts),
         cmocka_unit_test(test_deadly),
         cmocka_unit_test(test_ports_of_a_reload),
+        cmocka_unit_test(test_unix_sockets_for_a_tap),
         cmocka_unit_test(test_user),
     };
 
