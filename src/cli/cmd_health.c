@@ -292,6 +292,10 @@ int cmd_health(int argc, char **argv)
     if (cli_door(args.config_file, &door) != 0) {
         return CLI_FAILURE;
     }
+    if (door.is_nowhere) { /* it is said which file cannot be read */
+        config_door_finish(&door);
+        return CLI_FAILURE;
+    }
     h.is_ready = is_ready;
     h.query = is_ready ? span_of(ready_query, sizeof(ready_query))
                        : span_of(alive_query, sizeof(alive_query));

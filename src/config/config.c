@@ -14,7 +14,6 @@
 #include "config/source.h"
 #include "config/tree.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,13 +107,6 @@ static int load(struct source *source, int err, char *const *environment,
     return 0;
 }
 
-/* Without a file, where the environment has what a file must have. */
-static bool can_do_without(const char *file, char *const *environment)
-{
-    return strcmp(file, "-") != 0 && environ_has_servers(environment) &&
-           access(file, F_OK) != 0 && errno == ENOENT;
-}
-
 int config_load_environ(const char *file, char *const *environment,
                         struct config **out, struct config_diagnostics *d)
 {
@@ -123,7 +115,7 @@ int config_load_environ(const char *file, char *const *environment,
     int err;
 
     diag_init(&diag, strcmp(file, "-") == 0 ? "<stdin>" : file);
-    if (can_do_without(file, environment)) {
+    if (environ_replaces(environment, file)) {
         diag_warning(&diag, (struct mark){.line = 0}, NULL,
                      "is not there; the environment and defaults are used");
         err = source_copy("", 0, &source, &diag);

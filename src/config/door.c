@@ -270,14 +270,21 @@ static int load_file(const char *file, char *const *environment,
     struct reading r = {.is_lost = {false}};
     struct source s = {.text = NULL};
     int err = source_read(file, &s, d);
+    bool is_unread = err == ERR_CONFIG;
 
-    if (err == ERR_CONFIG) {
-        r.is_lost[CONTROL] = true;
+    if (is_unread) {
+        /* The program would not run with it, unless the environment is all
+         * that it needs: it runs with something else then. */
+        bool is_needed = !environ_replaces(environment, file);
+        r.is_lost[LISTEN] = is_needed;
+        r.is_lost[CONTROL] = is_needed;
         err = source_copy("", 0, &s, d);
     }
     if (err == 0) {
         err = load(&s, &r, environment, out, d);
     }
+    out->is_nowhere =
+        is_unread && out->listen_count == 0 && out->control == NULL;
     source_finish(&s);
     tree_finish(&r.tree);
     return err;
@@ -292,10 +299,10 @@ int config_door_load(const char *file, char *const *environment,
     *out = door;
     diag_init(&diag, strcmp(file, "-") == 0 ? "<stdin>" : file);
     int err = load_file(file, environment, &door, &diag);
-    for (size_t i = 0; i < diag.count; i++) {
+    for (size_t i = 0; i < diag.count && !door.is_nowhere; i++) {
         diag.items[i].is_error = false;
     }
-    diag.errors = 0;
+    diag.errors = door.is_nowhere ? diag.errors : 0;
     int export_err = diag_export(&diag, d);
     diag_finish(&diag);
     err = err != 0 ? err : export_err;

@@ -15,10 +15,13 @@
 
 struct config_door {
     struct addr *listen; /* owned */
-    size_t listen_count; /* 0: it is there, and none of it is understood */
+    size_t listen_count; /* 0: it is there, and none of it is understood, or
+                            the file cannot be read */
     char *control;       /* owned; NULL: off, or not understood */
     bool is_control_bad; /* it is there and cannot be understood, or the file
                             cannot be read */
+    bool is_nowhere;     /* the file cannot be read, and nothing else says where
+                            to ask: that is an error in d */
 };
 
 /*

@@ -10,7 +10,9 @@
 #include "config/suggest.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char prefix[] = "DOTSTUB_";
 
@@ -213,7 +215,7 @@ int environ_apply(char *const *environment, struct tree *t, struct diag *d)
     return err;
 }
 
-bool environ_has_servers(char *const *environment)
+static bool has_servers(char *const *environment)
 {
     struct variable v;
     char name[NAME_MAX_LEN];
@@ -225,4 +227,10 @@ bool environ_has_servers(char *const *environment)
         }
     }
     return false;
+}
+
+bool environ_replaces(char *const *environment, const char *file)
+{
+    return strcmp(file, "-") != 0 && has_servers(environment) &&
+           access(file, F_OK) != 0 && errno == ENOENT;
 }

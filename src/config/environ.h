@@ -20,7 +20,8 @@
 MUST_USE int environ_apply(char *const *environment, struct tree *t,
                            struct diag *d);
 
-/* Does it have servers, so that no file is needed? */
-bool environ_has_servers(char *const *environment);
+/* Is file ("-": standard input) not there, and not needed, because there are
+ * servers in environment? */
+bool environ_replaces(char *const *environment, const char *file);
 
 #endif

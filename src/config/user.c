@@ -1,6 +1,7 @@
 /*
  * /etc/passwd alone is looked at: getpwnam(3) would load modules, which a
- * static program does not have.
+ * static program does not have. It is read here, because to some C libraries
+ * the number 4294967296 is root's.
  */
 #include "config/user.h"
 
@@ -8,7 +9,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,18 +34,52 @@ static int find_number(const char *name, struct config_user *out)
     return 0;
 }
 
-static int find_name(FILE *list, const char *name, struct config_user *out)
+/* A field of digits, up to a colon. Returns what is behind it; NULL: it is no
+ * such field. A number that is too high stays so. */
+static const char *read_id(const char *field, unsigned *out)
 {
-    const struct passwd *p;
+    size_t digits = strspn(field, "0123456789");
+    unsigned long number = strtoul(field, NULL, 10);
 
-    do {
-        p = fgetpwent(list);
-    } while (p != NULL && strcmp(p->pw_name, name) != 0);
-    if (p == NULL) {
+    *out = is_an_id(number) ? (unsigned)number : UINT32_MAX;
+    return digits > 0 && field[digits] == ':' ? field + digits + 1 : NULL;
+}
+
+/* The user of a line, if it is of that name. */
+static int read_line(const char *line, const char *name,
+                     struct config_user *out)
+{
+    struct config_user user;
+    size_t len = strlen(name);
+
+    line += strspn(line, " \t");
+    if (*line == '#' || strncmp(line, name, len) != 0 || line[len] != ':') {
         return ERR_NOTFOUND;
     }
-    *out = (struct config_user){p->pw_uid, p->pw_gid};
-    return is_an_id(p->pw_uid) && is_an_id(p->pw_gid) ? 0 : ERR_INVAL;
+    const char *field = strchr(line + len + 1, ':');
+    field = field == NULL ? NULL : read_id(field + 1, &user.uid);
+    field = field == NULL ? NULL : read_id(field, &user.gid);
+    if (field == NULL || !is_an_id(user.uid) || !is_an_id(user.gid)) {
+        return ERR_INVAL;
+    }
+    *out = user;
+    return 0;
+}
+
+int config_user_find_in(FILE *list, const char *name, struct config_user *out)
+{
+    char *line = NULL;
+    size_t size = 0;
+    int err = ERR_NOTFOUND;
+
+    if (*name == '\0' || strchr(name, ':') != NULL) {
+        return err;
+    }
+    while (err == ERR_NOTFOUND && getline(&line, &size, list) >= 0) {
+        err = read_line(line, name, out);
+    }
+    free(line);
+    return err == ERR_NOTFOUND && ferror(list) ? ERR_IO : err;
 }
 
 int config_user_find(const char *name, struct config_user *out)
@@ -57,7 +91,7 @@ int config_user_find(const char *name, struct config_user *out)
     if (f == NULL) {
         return ERR_IO;
     }
-    int err = find_name(f, name, out);
+    int err = config_user_find_in(f, name, out);
     (void)fclose(f);
     return err;
 }

@@ -7,6 +7,7 @@
 #include "base/attr.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 struct config_user {
     unsigned uid;
@@ -16,6 +17,10 @@ struct config_user {
 /* Returns 0 | ERR_NOTFOUND (no such user) | ERR_INVAL (a number that no user
  * can have) | ERR_IO (the list of users cannot be read). */
 MUST_USE int config_user_find(const char *name, struct config_user *out);
+
+/* The same for a name, in this list of users (passwd(5)). */
+MUST_USE int config_user_find_in(FILE *list, const char *name,
+                                 struct config_user *out);
 
 /*
  * Is it certain that the user may not do this with path (R_OK, W_OK, X_OK, as

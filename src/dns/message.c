@@ -220,6 +220,7 @@ static int walk_query(struct span msg, struct dns_query *out)
                                   dns_get16(msg.ptr + AT_NSCOUNT) +
                                   dns_get16(msg.ptr + AT_ARCOUNT) -
                                   (out->opt.is_present ? 1 : 0));
+    out->is_bare = questions == 0 && out->opt.version == 0;
     return questions == 1 ? 0 : ERR_DNS_FORM;
 }
 

@@ -51,6 +51,7 @@ struct dns_query {
     struct dns_opt opt;
     uint16_t extra_count; /* records besides question and OPT */
     bool has_keepalive;   /* option 11 in OPT, RFC 7828 */
+    bool is_bare;         /* FORMERR for the want of a question alone */
     struct span cookie;   /* data of the first option 10, RFC 7873; it may be
                              empty; ptr NULL: there is none */
 };

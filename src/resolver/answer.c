@@ -65,6 +65,17 @@ size_t answer_verdict(struct resolver *r, const struct resolver_query *q,
     return answer_error(r, q, a, rcode, DNS_EDE_NONE, NULL, out, cap);
 }
 
+size_t answer_bare(const struct resolver *r, struct resolver_query *q,
+                   struct span cookie, uint8_t *out, size_t cap)
+{
+    bool is_good = q->is_proved || cookie.len == COOKIE_CLIENT_LEN;
+
+    q->source = RESOLVER_FROM_LOCAL;
+    return answer_error(r, q, &q->asker,
+                        is_good ? DNS_RCODE_NOERROR : DNS_RCODE_BADCOOKIE,
+                        DNS_EDE_NONE, NULL, out, cap);
+}
+
 /* Did the servers leave the client without an answer to its question? */
 static bool is_failure(const struct upstream_result *result)
 {

@@ -23,4 +23,9 @@ size_t answer_verdict(struct resolver *r, const struct resolver_query *q,
                       const struct dns_asker *a, enum dns_verdict verdict,
                       uint8_t *out, size_t cap);
 
+/* For a query without a question, with this cookie, which has the right form:
+ * it asks for one, or whether the one it has is good. RFC 7873 section 5.4. */
+size_t answer_bare(const struct resolver *r, struct resolver_query *q,
+                   struct span cookie, uint8_t *out, size_t cap);
+
 #endif

@@ -454,7 +454,10 @@ enum resolver_verdict resolver_ask_ahead(struct resolver *r,
         verdict = DNS_QUERY_FORMERR;
     }
     if (verdict != DNS_QUERY_OK) {
-        *len = answer_verdict(r, q, &q->asker, verdict, out, cap);
+        bool is_bare = verdict == DNS_QUERY_FORMERR && parsed->is_bare;
+        *len = is_bare && q->has_cookie
+                   ? answer_bare(r, q, parsed->cookie, out, cap)
+                   : answer_verdict(r, q, &q->asker, verdict, out, cap);
         return RESOLVER_ANSWERED;
     }
     return ask(r, q, ahead->msg, parsed, out, cap, len);
