@@ -17,6 +17,7 @@ from _pytest.runner import runtestprotocol
 sys.dont_write_bytecode = True
 
 from lib import behaviours, dotd, pauses, plaind  # noqa: E402
+from lib.cache import CALM  # noqa: E402
 from lib.certs import Authority  # noqa: E402
 from lib.dotstub import Dotstub, find_binary  # noqa: E402
 
@@ -189,4 +190,4 @@ def dotstub(request, tmp_path, ca):
 def straight(serve, dotstub):
     """The straight line: one good server, dotstub in front. A pair."""
     server = serve()
-    return dotstub([server], ready=[server]), server
+    return dotstub([server], ready=[server], **CALM), server

@@ -4,12 +4,14 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 import dns.edns
 import dns.rcode
 import pytest
 
 from lib import client
+from lib.cache import CALM
 from lib.client import extended_errors, query, texts
 from lib.dotstub import Dotstub, config_text, find_binary
 from lib.namespace import Namespace, is_possible
@@ -25,7 +27,7 @@ REFUSALS_PER_S = 8
 def pair(serve, dotstub):
     def start(**config):
         server = public_server(serve, {'www.example A': '192.0.2.80'})
-        return dotstub([server], ready=[server], **config), server
+        return dotstub([server], ready=[server], **CALM, **config), server
     return start
 
 
@@ -62,16 +64,18 @@ def test_few_are_told(pair):
             sock.bind(('127.0.0.2', 0))
             sock.connect(('127.0.0.1', stub.port))
             sock.settimeout(0.2)
+            began = time.monotonic()
             for k in range(200):
                 sock.send(query('www.example', query_id=k).to_wire())
             # Whoever is served waits behind them in the same queue.
             assert texts(honest.ask(query('www.example')))
+            took_s = time.monotonic() - began
             try:
                 while True:
                     got.append(sock.recv(4096))
             except TimeoutError:
                 pass
-    assert 0 < len(got) <= 2 * REFUSALS_PER_S
+    assert 0 < len(got) <= (2 + took_s) * REFUSALS_PER_S
     assert all(wire[3] & 15 == dns.rcode.REFUSED for wire in got)
     assert server.names().count('www.example') == 1
 
@@ -140,14 +144,14 @@ def test_minimal_any(serve, dotstub, plain):
     are asked as ever."""
     zone = plain(Table({'www.corp A': '192.0.2.1'}))
     server = public_server(serve)
-    stub = dotstub([server], ready=[server], minimal_any=True,
+    stub = dotstub([server], ready=[server], minimal_any=True, **CALM,
                    zones={'corp': zone.udp_entry})
     for transport in ('udp', 'tcp'):
         got = stub.ask(transport, 'www.example', 'ANY')
         assert texts(got) == ['www.example. HINFO "RFC8482" ""']
     assert public_names(server) == []
     stub.udp('www.corp', 'ANY')
-    assert zone.names() == ['www.corp']
+    assert set(zone.names()) == {'www.corp'}
     assert 'RFC8482' in dig(stub.port, 'example', 'ANY', '+notcp')
 
 

@@ -83,6 +83,7 @@ def activated(tmp_path, request, manager):
             env={'NOTIFY_SOCKET': manager.path, 'LISTEN_FDS': str(count),
                  'LISTEN_FDNAMES': ':'.join(['x'] * count), **(env or {})},
             pass_fds=ours, **config)
+        stub.env = {k: v for k, v in stub.env.items() if v is not None}
         stubs.append(stub)
         stub.start(wait=False)
         for fd in ours:
@@ -154,6 +155,30 @@ def test_reload_keeps_the_sockets(activated, manager):
         assert ask(port) == [[f'printer.lan. A 192.0.2.{last}']] * 2
 
 
+@pytest.mark.parametrize('names, said', [
+    ('dns:dns:lan:lan', ['dns', 'dns', 'lan', 'lan']),
+    ('dns:%s%n:\x1b[2J\'ä:' + 'x' * 300,
+     ['dns', '%s%n', "\\x1b[2J'ä", 'x' * 255]),
+    ('dns::lan', ['dns', 'unknown', 'lan', 'unknown']),
+    ('a:b:c:d:e', ['a', 'b', 'c', 'd']),
+    ('', ['unknown'] * 4),
+    (None, ['unknown'] * 4),
+], ids=['two', 'odd', 'fewer', 'more', 'empty', 'none'])
+def test_names(activated, names, said):
+    """They are told, and choose nothing: all sockets are served."""
+    four, port4 = pair('127.0.0.1')
+    six, port6 = pair('::1')
+    stub = activated([*four, *six], env={'LISTEN_FDNAMES': names},
+                     log_level='info')
+    assert ask(port4) == [ANSWER] * 2
+    assert ask(port6, address='::1') == [ANSWER] * 2
+    told = re.findall(r" socket '(.*)' from the service manager: (\S+) \((.*)\)",
+                      stub.log())
+    four, six = f'127.0.0.1:{port4}', f'[::1]:{port6}'
+    assert told == list(zip(said, [four, four, six, six],
+                            ['UDP', 'TCP', 'UDP', 'TCP']))
+
+
 @pytest.mark.parametrize('what', ['pipe', 'nothing'])
 def test_sockets_of_no_use(activated, what, tmp_path):
     class Thing:
@@ -166,7 +191,9 @@ def test_sockets_of_no_use(activated, what, tmp_path):
     stub = activated(things, wait=False, env={'LISTEN_FDS': '1'})
     stub.expected = 1
     assert stub.process.wait() == 1
-    assert 'neither UDP nor listening on TCP' in stub.log()
+    name = 'x' if what == 'pipe' else 'unknown'
+    assert (f"socket 0, '{name}', from the service manager is neither UDP nor "
+            'listening on TCP') in stub.log()
     for thing in things:
         os.close(thing.fd)
 

@@ -9,8 +9,8 @@ import dns.rrset
 import pytest
 
 from lib import behaviours, client
-from lib.cache import (AD, CALM, CD, ON, RD, Clock, asked, dig, errors, ttl, ttls,
-                       wait_gone)
+from lib.cache import (AD, CALM, CD, ON, RD, Clock, asked, dig, errors, ttl,
+                       ttls, wait_gone)
 from lib.client import query, texts
 from lib.process import wait_until
 from lib.zone import LONG_STRINGS
@@ -25,7 +25,8 @@ def cached(serve, dotstub):
     a cache before it. A pair."""
     def start(script=behaviours.serve, **config):
         server = serve(script)
-        return dotstub([server], ready=[server], **{**ON, **CALM, **config}), server
+        stub = dotstub([server], ready=[server], **{**ON, **CALM, **config})
+        return stub, server
     return start
 
 
@@ -267,17 +268,24 @@ def test_ttl_counts_down_and_ends(cached):
     """Each second takes one off; at the end the server is asked anew."""
     stub, server = cached(behaviours.lasting(2))
 
-    seen = []
+    def life_of(name):
+        """The TTLs that were seen, up to the first fresh one."""
+        seen = []
 
-    def has_begun_anew():
-        left = ttl(stub.udp('www.example'))
-        if left not in seen[-1:]:
-            seen.append(left)
-        return len(seen) == 3
-    wait_until(has_begun_anew, 5, lambda: f'the end of the TTL: {seen}',
-               step_s=0.02)
-    assert seen == [2, 1, 2]
-    assert asked(server) == 2
+        def has_begun_anew():
+            seen.append(ttl(stub.udp(name)))
+            return seen[-1] == 2 and asked(server, name) > 1
+        wait_until(has_begun_anew, 5, lambda: f'the end of the TTL: {seen}',
+                   step_s=0.02)
+        return seen
+    # A machine that stands still may let a second pass unseen.
+    for k in range(8):
+        name = f'n{k}.many.example'
+        seen = life_of(name)
+        if 1 in seen and asked(server, name) == 2:
+            break
+    assert seen[0] == 2 and seen[-2:] == [1, 2] and asked(server, name) == 2
+    assert sorted(seen[:-1], reverse=True) == seen[:-1] and min(seen) == 1
 
 
 def test_ttl_is_what_is_left(cached):
@@ -287,24 +295,35 @@ def test_ttl_is_what_is_left(cached):
         message.answer[-1].ttl = 50
     stub, _ = cached(behaviours.changing(change))
     clock = Clock(lambda: stub.udp('only4.example'))
+    began = time.monotonic()
     assert ttls(stub.udp('hop1.example'))[0] == 100
 
     def has_counted():
         return clock.check(lambda: stub.udp('only4.example'), 50) < 50
     wait_until(has_counted, 3, 'one second', step_s=0.05)
+    wait_until(lambda: ttls(stub.udp('hop1.example'))[0] < 100, 3,
+               'one second of the other')
     first, *_, last = ttls(stub.udp('hop1.example'))
-    assert 97 <= first < 100 and first - last == 50
+    assert 100 - (time.monotonic() - began) - 1 < first < 100
+    assert first - last == 50
 
 
 def test_least_ttl_of_a_chain_is_the_answers(cached):
     """hop1 ends with its shortest record, not with the first."""
     def change(message):
-        message.answer[-1].ttl = 1
+        message.answer[-1].ttl = 2
     stub, server = cached(behaviours.changing(change))
-    assert ttls(stub.udp('hop1.example')) == [300, 300, 300, 1]
-    assert stub.udp('hop1.example', flags=0).answer
-    wait_gone(stub, 'hop1.example')
-    assert asked(server) == 1
+
+    def was_kept(name, count):
+        """False: the machine stood still until it had ended."""
+        assert ttls(stub.udp(name)) == count * [300] + [2]
+        return stub.udp(name, flags=0).answer
+    name = next((name for name, count in (
+        ('hop1.example', 3), ('hop2.example', 2), ('hop3.example', 1))
+        if was_kept(name, count)), None)
+    assert name, 'not one was kept'
+    wait_gone(stub, name)
+    assert asked(server, name) == 1
 
 
 @pytest.mark.parametrize('name', ['www.example', 'missing.example'])
@@ -443,16 +462,9 @@ def test_referral_is_not_kept(cached):
 
 # ---- failures: RFC 9520
 
-def test_servfail_is_kept_for_a_while(cached):
-    """Failures are few while failure_ttl lasts, and a server that is well
-    again is asked after it."""
-    state = {'rcode': dns.rcode.SERVFAIL}
-
-    def change(message):
-        if state['rcode']:
-            message.answer = []
-            message.set_rcode(state['rcode'])
-    stub, server = cached(behaviours.changing(change), failure_ttl='2s')
+def test_servfail_is_kept(cached):
+    """The server is not asked again while failure_ttl lasts."""
+    stub, server = cached(behaviours.servfail, failure_ttl='5m')
     assert stub.udp('www.example').rcode() == dns.rcode.SERVFAIL
     count = asked(server)
     for number in range(10):
@@ -461,8 +473,19 @@ def test_servfail_is_kept_for_a_while(cached):
         assert got.rcode() == dns.rcode.SERVFAIL
         assert errors(got) == [13]  # Cached Error
     assert asked(server) == count
+
+
+def test_servfail_is_forgotten(cached):
+    """A server that is well again is asked after failure_ttl."""
+    state = {'rcode': dns.rcode.SERVFAIL}
+
+    def change(message):
+        if state['rcode']:
+            message.answer = []
+            message.set_rcode(state['rcode'])
+    stub, _ = cached(behaviours.changing(change), failure_ttl='1s')
+    assert stub.udp('www.example').rcode() == dns.rcode.SERVFAIL
     state['rcode'] = 0
-    assert texts(stub.udp('only4.example'))
     wait_until(lambda: texts(stub.udp('www.example')) == WWW, 5,
                'the failure is forgotten', step_s=0.02)
 
@@ -495,24 +518,32 @@ def test_other_errors_are_not_kept(cached, code, config):
 def test_no_answer_is_a_failure_too(cached):
     """RFC 9520 3.2: a query that the servers leave unanswered."""
     stub, server = cached(behaviours.dropping(
-        lambda number, q: q.name == 'www.example'), query_timeout='300ms',
+        lambda number, q: q.name == 'www.example'), query_timeout='500ms',
         failure_ttl='1m', answer_timeout='1m')
     assert stub.udp('www.example').rcode() == dns.rcode.SERVFAIL
-    count = asked(server)
-    assert stub.udp('www.example').rcode() == dns.rcode.SERVFAIL
-    assert asked(server) == count
-    assert stub.udp('only4.example').answer
+    server.wait(asked, what='the query')
+    for _ in range(3):
+        assert stub.udp('www.example').rcode() == dns.rcode.SERVFAIL
+    assert asked(server, 'www.example') == 1
+    # Others are asked for, and answered where that is not late by accident.
+    assert any(stub.udp(f'n{k}.many.example').answer for k in range(8))
 
 
 def test_all_down_is_not_kept(cached):
     """That nobody can be reached says nothing of the name: it is asked for
     as soon as a server is back, whatever failure_ttl is."""
-    stub, server = cached(query_timeout='200ms', retry_min='50ms',
+    stub, server = cached(query_timeout='500ms', retry_min='50ms',
                           retry_max='100ms', failure_ttl='5m')
     server.down()
-    assert stub.udp('www.example').rcode() == dns.rcode.SERVFAIL
+    # One that is answered late, by accident, is a failure and kept.
+    queries = [query(f'n{k}.many.example', query_id=k) for k in range(8)]
+    got = client.ask_many_udp(stub.port, queries)
+    assert len(got) == 8
+    for data, in got.values():
+        assert client.parse(data).rcode() == dns.rcode.SERVFAIL
     server.up()
-    wait_until(lambda: stub.udp('www.example').answer, 5, 'an answer')
+    wait_until(lambda: any(stub.udp(f'n{k}.many.example').answer
+                           for k in range(8)), 5, 'an answer')
 
 
 # ---- what is never kept
@@ -602,19 +633,25 @@ def test_prefetch(cached):
                 time.sleep(0.01)
         return True
     # A machine that is busy elsewhere may let the last tenth pass.
-    name = next((n for n in ('n1.many.example', 'n2.many.example',
-                             'n3.many.example') if is_refreshed(n)), None)
+    names = [f'n{k}.many.example' for k in range(8)]
+    name = next((n for n in names if is_refreshed(n)), None)
     assert name, 'a refresh while hits go on'
     assert asked(server, name) == 2
     is_answering.set()
-    wait_until(lambda: ttl(stub.udp(name)) == 4, 3, 'fresh again')
+    wait_until(lambda: ttl(stub.udp(name)) > 1, 3, 'fresh again')
     assert asked(server, name) == 2
 
 
 def test_query_without_rd_refreshes_nothing(cached):
     """It costs no query upstream up to the end of the TTL and after it."""
-    stub, server = cached(behaviours.lasting(1))
-    assert stub.udp('www.example').answer
-    assert stub.udp('www.example', flags=0).answer
-    wait_gone(stub, 'www.example')
-    assert asked(server) == 1
+    stub, server = cached(behaviours.lasting(2))
+
+    def was_kept(name):
+        """False: the machine stood still until it had ended."""
+        assert stub.udp(name).answer
+        return stub.udp(name, flags=0).answer
+    names = [f'n{k}.many.example' for k in range(4)]
+    name = next((n for n in names if was_kept(n)), None)
+    assert name, 'not one was kept'
+    wait_gone(stub, name)
+    assert asked(server, name) == 1

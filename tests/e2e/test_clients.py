@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from lib.cache import CALM
 from lib.dotstub import Dotstub
 from lib.namespace import Namespace, is_possible
 from lib.process import Process, wait_until
@@ -37,7 +38,7 @@ class Machine:
                    self.server.log)
         self.stub = Dotstub(
             self.folder, ['127.0.0.1#dot.example'], self.ca.file, port=53,
-            prefix=prefix, listen=['127.0.0.1', '::1']).start()
+            prefix=prefix, listen=['127.0.0.1', '::1'], **CALM).start()
         return self
 
     def run(self, *argv):
@@ -83,7 +84,7 @@ def squeezed(text):
 def test_dig(machine, options):
     need('dig')
     server = '@::1' if '-6' in options else '@127.0.0.1'
-    out = machine.run('dig', '-r', '+tries=1', server, *options,
+    out = machine.run('dig', '-r', '+tries=1', '+time=20', server, *options,
                       'www.example', 'A')
     assert 'status: NOERROR' in out
     assert '192.0.2.1' in out and '192.0.2.2' in out
@@ -92,7 +93,7 @@ def test_dig(machine, options):
 
 def test_dig_many_in_one_go(machine):
     need('dig')
-    out = machine.run('dig', '-r', '+short', '+tcp', '+keepopen',
+    out = machine.run('dig', '-r', '+time=20', '+short', '+tcp', '+keepopen',
                       *[f'n{k}.many.example' for k in range(40)])
     assert out.split() == [f'198.18.0.{k}' for k in range(40)]
 
@@ -105,8 +106,8 @@ def test_dig_long_answer_retries_over_tcp(machine):
 
 def test_dig_zone_transfer_ends(machine):
     need('dig')
-    out = machine.run('dig', '-r', '+tries=1', '@127.0.0.1', 'example',
-                      'AXFR')
+    out = machine.run('dig', '-r', '+tries=1', '+time=20', '@127.0.0.1',
+                      'example', 'AXFR')
     assert 'Transfer failed' in out
 
 
@@ -116,7 +117,7 @@ def test_dig_zone_transfer_ends(machine):
                          ids=lambda o: ' '.join(o) or 'plain')
 def test_kdig(machine, options):
     need('kdig')
-    out = machine.run('kdig', '@127.0.0.1', '+retry=0', *options,
+    out = machine.run('kdig', '@127.0.0.1', '+retry=0', '+time=20', *options,
                       'hop1.example', 'AAAA')
     assert 'status: NOERROR' in out and '2001:db8::1' in out
     assert 'WARNING' not in out

@@ -12,7 +12,8 @@ from lib.client import query, texts
 
 WWW = ['192.0.2.1', '192.0.2.2']
 # Time limits play no part.
-PATIENT = {'query_timeout': '1m', 'answer_timeout': '1m'}
+PATIENT = {'query_timeout': '1m', 'answer_timeout': '1m',
+           'connect_timeout': '1m'}
 CD, RD = dns.flags.CD, dns.flags.RD
 
 

@@ -64,7 +64,8 @@ def test_quiet_after_warm_for(serve, dotstub):
     assert stub.udp('n0.many.example').answer
     asked_at = time.monotonic()
     server.wait(lambda s: len(s.ready) > 2, what='connections made anew')
-    wait_until(lambda: time.monotonic() > asked_at + 4 and not server.open,
+    # What was begun in the last moment has come by then.
+    wait_until(lambda: time.monotonic() > asked_at + 5 and not server.open,
                10, 'the last connection closes')
 
     def seen():
@@ -87,7 +88,7 @@ def test_brief_connections_cause_no_storm(serve, dotstub):
     assert len(server.connections) < 10  # at 0 s, 0.25, 0.75, 1.75 … 15.75
     before = len(server.ready)
     assert stub.udp('n0.many.example').answer
-    assert len(server.ready) <= before + 2
+    assert len(server.ready) <= before + 4
 
 
 # ---- servers that fail under load
@@ -134,20 +135,23 @@ def test_servfail_from_the_first(serve, dotstub):
 
 # ---- hedging
 
-# Long enough that a machine which stops for a moment is not taken for a server
+# Three times as long, and a machine that stands still is taken for a server
 # that fell silent: its queries are copied whatever the budget.
-USUAL_S = 0.15
+USUAL_S = 0.4
+SLOW_S = 2
+# And that long at the most.
+PATIENT = {'answer_timeout': '5s', 'query_timeout': '25s'}
 
 
 def slow_tail(number):
     """One answer in a hundred is late, from the 100th on."""
-    return 1.2 if number >= 100 and number % 100 == 0 else USUAL_S
+    return SLOW_S if number >= 100 and number % 100 == 0 else USUAL_S
 
 
 def test_hedge_within_its_budget(serve, dotstub):
     """One server, and the copies go over its other connection."""
     server = serve(serving(slow_tail))
-    stub = dotstub([server], ready=[server])
+    stub = dotstub([server], ready=[server], **PATIENT)
     load = Load(stub.port, 1000, 100).run().check()
     names = [q.name for q in asked(server)]
     extra = len(names) - len(set(names))
@@ -156,17 +160,19 @@ def test_hedge_within_its_budget(serve, dotstub):
     twice = [k for k in range(1000)
              if names.count(f'n{k}.many.example') > 1]
     assert len(twice) >= 5  # nine were slow
-    assert sum(load.latency_s[k] < 1 for k in twice) >= len(twice) / 2
+    assert sum(load.latency_s[k] < SLOW_S - 0.2
+               for k in twice) >= len(twice) / 2
 
 
 def test_hedge_budget_0(serve, dotstub):
     """Late answers are waited for while the connection is alive: others come
     over it, also at the end."""
-    first = serve(serving(lambda n: 1.2 if n in (100, 200, 300)
+    first = serve(serving(lambda n: SLOW_S if n in (100, 200, 300)
                           else USUAL_S))
     second = serve(serving())
-    stub = dotstub([first, second], ready=[first, second], hedge_budget=0)
+    stub = dotstub([first, second], ready=[first, second], hedge_budget=0,
+                   **PATIENT)
     load = Load(stub.port, 500, 100).run().check()
-    assert sum(s >= 1.2 for s in load.latency_s.values()) == 3
+    assert sum(s >= SLOW_S for s in load.latency_s.values()) >= 3
     assert len(asked(first)) == 500
     assert not asked(second)

@@ -7,12 +7,17 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 
-from lib import behaviours
+from lib import behaviours, client, dotd
+from lib.cache import asked
+from lib.client import query, texts
 from lib.dotstub import config_text, find_binary
 from lib.process import PATIENCE_S, wait_until
+
+from test_workers import one_client_of_each
 
 
 def command(*arguments, expect=0, timeout=60):
@@ -346,6 +351,111 @@ def test_explain_tells_of_the_server(serve, dotstub):
     server = serve(behaviours.serving(lambda _: 0.02))
     raced = dotstub([server, other], ready=[server], strategy='race')
     assert '(first, race)' in ask(raced, 'explain', 'r.many.example')[0]
+
+
+@pytest.mark.parametrize('version, said', [
+    (dotd.TLS12, 'TLSv1.2'), (dotd.TLS13, 'TLSv1.3')], ids=['1.2', '1.3'])
+def test_explain_tells_how_the_connection_began(serve, dotstub, version, said):
+    server = serve(versions=(version, version))
+    stub = dotstub([server], ready=[server], connections_per_server=1)
+    assert f' {said}, full handshake, ' in sent(stub, 'www.example')
+    for k in range(2):
+        before = len(server.ready)
+        server.each_open(lambda conn: conn.close())
+        server.wait_ready(before + 1)
+        assert f' {said}, resumed, ' in sent(stub, f'n{k}.many.example')
+
+
+def sent(stub, name):
+    """What was said of the server that was asked (at last: what went over a
+    connection that ended goes over another one)."""
+    text, _ = ask(stub, 'explain', name)
+    return [line for line in text.splitlines() if 'sent to' in line][-1]
+
+
+@pytest.fixture
+def held(serve, dotstub):
+    """held(**config): dotstub, its server, and an event; while that is not
+    set, nothing is answered."""
+    events = []
+
+    def start(**config):
+        event = threading.Event()
+        event.set()
+        events.append(event)
+        server = serve(behaviours.while_set(event))
+        stub = dotstub([server], ready=[server], query_timeout='1m',
+                       answer_timeout='1m', connections_per_server=1, **config)
+        return stub, server, event
+    yield start
+    for event in events:
+        event.set()
+
+
+def explain_meanwhile(stub, name, counter, event):
+    """What is said of a query that is asked while another one of the same
+    name is on its way; the server answers once it counts as such."""
+    process = subprocess.Popen(
+        [find_binary(), 'explain', '-c', stub.config_file, name],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: report(stub)['resolver'][counter] >= 1, 10,
+                   f'it is not {counter}', step_s=0.05)
+        event.set()
+        out, error = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, error) == (0, ''), out
+    return out
+
+
+def test_explain_waits_with_a_client(held):
+    stub, server, event = held()
+    event.clear()
+    with client.Udp(stub.port) as c:
+        c.send(query('www.example'))
+        server.wait(lambda s: asked(s) == 1)
+        text = explain_meanwhile(stub, 'WWW.example', 'coalesced', event)
+        assert texts(client.parse(c.receive()))
+    assert 'waits with the same question, asked before' in text
+    assert 'sent to' not in text and 'status: NOERROR' in text
+    assert asked(server) == 1
+
+
+def test_explain_beside_other_workers(held):
+    """It asks the first worker: what another one asks it waits for, and what
+    another one had answered it finds in the cache of all."""
+    stub, server, event = held(workers=2, cache_size='1MiB')
+    server.wait_ready(2)
+    clients = one_client_of_each(stub, server, 'udp')
+    first = conn_of(server, 'n2.many.example', lambda name: ask(
+        stub, 'explain', name))
+    other, = [c for k, c in enumerate(clients) if first != conn_of(
+        server, f'n{3 + k}.many.example', lambda name: c.ask(query(name)))]
+    text, _ = ask(stub, 'explain', 'n2.many.example')
+    assert 'cache: hit' in text
+    before = asked(server)
+    assert other.ask(query('n1.many.example')).answer
+    text, _ = ask(stub, 'explain', 'n1.many.example')
+    assert 'cache: hit' in text and 'sent to' not in text
+    event.clear()
+    other.send(query('www.example'))
+    server.wait(lambda s: asked(s) == before + 2)
+    text = explain_meanwhile(stub, 'www.example', 'followed', event)
+    assert texts(client.parse(other.receive()))
+    assert 'another worker is asking this' in text
+    assert re.search(r'ms  answer: rcode 0, \d+ octets, 2 records\n', text)
+    assert 'sent to' not in text and 'status: NOERROR' in text
+    assert asked(server) == before + 2
+    for c in clients:
+        c.close()
+
+
+def conn_of(server, name, ask_for):
+    """The number of the connection, and so of the worker, that asks for it."""
+    ask_for(name)
+    return next(q.conn.number for q in server.queries if q.name == name)
 
 
 def test_explain_without_a_server(dotstub):

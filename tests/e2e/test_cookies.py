@@ -4,6 +4,7 @@ import dns.rcode
 import pytest
 
 from lib import client
+from lib.cache import CALM
 from lib.client import query, texts
 from lib.recorder import Table, dig, public_server
 from test_rates import Client
@@ -28,7 +29,7 @@ def pair(serve, dotstub):
     def start(**config):
         server = public_server(serve, {'www.example A': '192.0.2.80'})
         config.setdefault('cookies', True)
-        return dotstub([server], ready=[server], **config), server
+        return dotstub([server], ready=[server], **CALM, **config), server
     return start
 
 
@@ -94,7 +95,7 @@ def test_off_by_default(pair):
 def test_they_stay_between_client_and_dotstub(serve, dotstub, plain):
     corp = plain(Table({'www.corp A': '192.0.2.1'}))
     server = public_server(serve, {'www.example A': '192.0.2.80'})
-    stub = dotstub([server], ready=[server], cookies=True,
+    stub = dotstub([server], ready=[server], cookies=True, **CALM,
                    zones={'corp': corp.udp_entry})
     for name in ('www.example', 'www.corp'):
         assert stub.udp(name, edns=1232, options=[option(MINE)]).answer
@@ -125,6 +126,44 @@ def test_a_stolen_one_is_none(pair):
         assert thief.ask('www.example', edns=1232, options=[option(good)])
         assert not all(thief.ask('www.example', 0.2, edns=1232,
                                  options=[option(good)]) for _ in range(8))
+
+
+def bare(stub, transport, **options):
+    """What is answered to a query without a question."""
+    asked = query('www.example', query_id=7, **options)
+    asked.question = []
+    kind = {'udp': client.Udp, 'tcp': client.Tcp}[transport]
+    with kind(stub.port) as c:
+        c.send(asked.to_wire())
+        return client.parse(c.receive())
+
+
+@pytest.mark.parametrize('transport', ['udp', 'tcp'])
+def test_no_question_but_for_a_cookie(pair, transport):
+    """RFC 7873 section 5.4."""
+    stub, server = pair()
+    got = bare(stub, transport, edns=1232, options=[option(MINE)])
+    cookie = cookie_of(got)
+    assert got.rcode() == dns.rcode.NOERROR and got.id == 7
+    assert cookie[:8] == MINE and len(cookie) == 24
+    assert not got.question and not got.answer
+    again = bare(stub, transport, edns=1232, options=[option(cookie)])
+    assert again.rcode() == dns.rcode.NOERROR
+    wrong = cookie[:-1] + bytes([cookie[-1] ^ 1])
+    again = bare(stub, transport, edns=1232, options=[option(wrong)])
+    assert again.rcode() == dns.rcode.BADCOOKIE
+    assert len(cookie_of(again)) == 24 and cookie_of(again) != wrong
+    # Nothing but a cookie of the right length makes it good.
+    for asked in ({}, {'edns': 1232}, {'edns': 1232, 'options': [option(b'x')]}):
+        assert bare(stub, transport, **asked).rcode() == dns.rcode.FORMERR
+    assert server.names() == []
+
+
+@pytest.mark.parametrize('transport', ['udp', 'tcp'])
+def test_no_question_and_no_cookies_here(pair, transport):
+    stub, _ = pair(cookies=None)
+    got = bare(stub, transport, edns=1232, options=[option(MINE)])
+    assert got.rcode() == dns.rcode.FORMERR and cookie_of(got) is None
 
 
 def test_what_dig_says(pair):

@@ -130,11 +130,41 @@ def test_file_that_went_bad(pair, kind):
 
 
 def test_file_that_is_gone(pair):
+    """Where to ask is known from elsewhere, or it is not."""
     stub, _ = pair()
     stub.config_file.unlink()
-    code, said = health('-c', str(stub.config_file),
+    path, control = str(stub.config_file), stub.values['control']
+    code, said = health('-c', path,
                         DOTSTUB_LISTEN=f'127.0.0.1:{stub.port}')
     assert code == 0 and 'warning: cannot be read' in said
+    code, said = health('-c', path, DOTSTUB_CONTROL=str(control))
+    assert code == 0 and f'healthy, by {control}' in said
+    for words in ([], ['--ready']):
+        assert health('-c', path, *words) == (
+            1, f'{path}: cannot be read: No such file or directory\n')
+
+
+@pytest.mark.parametrize('kind', ['missing', 'folder', 'socket'])
+def test_file_that_cannot_be_read(pair, tmp_path, kind):
+    """Nobody is asked at an address that the file may not have: another
+    dotstub that is well would hide it."""
+    stub, _ = pair()
+    path = tmp_path / kind
+    if kind == 'folder':
+        path.mkdir()
+    elif kind == 'socket':
+        path = stub.values['control']
+    code, said = health('-c', str(path))
+    assert code == 1 and said.startswith(f'{path}: ')
+    assert said.count('\n') == 1 and 'healthy' not in said
+    for words in (['stats'], ['flush'], ['reload'],
+                  ['log-level', 'info'], ['explain', 'www.example']):
+        done = subprocess.run([find_binary(), *words, '-c', str(path)],
+                              text=True, capture_output=True, timeout=60,
+                              check=False)
+        first, second = done.stderr.splitlines()
+        assert done.returncode == 2 and first.startswith(f'{path}: ')
+        assert 'warning' not in first and '--socket PATH' in second
 
 
 def test_listen_that_is_not_understood(tmp_path):

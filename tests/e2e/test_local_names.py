@@ -8,6 +8,7 @@ import dns.rcode
 import pytest
 
 from lib import client
+from lib.cache import CALM
 from lib.client import query, texts
 from lib.dotstub import Dotstub, find_binary
 from lib.namespace import Namespace, is_possible
@@ -52,7 +53,7 @@ def local(serve, dotstub, hosts):
     """dotstub with hosts and records, and the server that must see none."""
     server = public_server(serve, {'www.example A': '192.0.2.80'})
     stub = dotstub([server], ready=[server], hosts=[str(hosts)],
-                   records=RECORDS, local_ttl='90s')
+                   records=RECORDS, local_ttl='90s', **CALM)
     return stub, server
 
 

@@ -126,8 +126,11 @@ def test_every_packet_on_the_wire(tmp_path, ca):
                 for name in SECRETS:
                     for how in ('+notcp', '+tcp'):
                         out, code = ns.run('dig', '-r', '@127.0.0.1', how,
-                                           '+tries=1', name)
+                                           '+tries=1', '+time=20', name)
                         assert code == 0, out
+            wait_until(lambda: any(SECRETS[-1] in seen_in(p)
+                                   for p in packets(capture)), 5,
+                       'the last packets')
         found = [p for p in packets(capture) if seen_in(p)]
     assert found, 'the capture is empty'
     assert all(53 in ports_of(p) for p in found)

@@ -177,10 +177,13 @@ def test_stderr_in_a_file_that_others_do_not_append_to(serve, tmp_path, ca):
 
 
 def test_full_disk_costs_the_lines_alone(logged):
-    stub, _ = logged(query_log='/dev/full', sandbox='off')
+    stub, _ = logged(query_log='/dev/full')
     assert stub.udp('www.example').answer
     wait_until(lambda: '1 lines could not be written' in stub.log(), 5,
                'it does not say so')
+    stub.process.signal(signal.SIGHUP)  # a device is opened anew as well
+    wait_until(lambda: 'going on with the new' in stub.log(), 5, 'no reload')
+    assert 'query log /dev/full' not in stub.log()
     assert stub.udp('www.example').answer
 
 

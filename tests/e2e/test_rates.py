@@ -10,6 +10,7 @@ import dns.rcode
 import pytest
 
 from lib import client
+from lib.cache import CALM
 from lib.client import extended_errors, query
 from lib.process import PATIENCE_S
 from lib.recorder import dig, public_names, public_server
@@ -21,7 +22,7 @@ FLOOD = 20_000  # datagrams, and no more
 def pair(serve, dotstub):
     def start(**config):
         server = public_server(serve, {'www.example A': '192.0.2.80'})
-        return dotstub([server], ready=[server], **config), server
+        return dotstub([server], ready=[server], **CALM, **config), server
     return start
 
 
@@ -79,23 +80,26 @@ def test_a_client_is_answered_so_often(pair):
     stub, _ = pair(rate_limit=5, rate_burst=20)
     with Client(stub.port, '127.0.0.2') as c, \
             Client(stub.port, '127.0.0.3') as other:
+        began = time.monotonic()
         for k in range(100):
             c.send(query('localhost', query_id=k))
         got = len(c.drain())
-        assert 20 <= got <= 26, got
+        assert 20 <= got <= 21 + 5 * (time.monotonic() - began), got
         # Another client has a bucket of its own.
         assert other.ask('localhost')
         # And this one's fills again.
-        assert any(c.ask('localhost', 0.2) for _ in range(50))
+        assert any(c.ask('localhost', 1) for _ in range(20))
 
 
 def test_over_tcp_it_is_told(pair):
     stub, _ = pair(rate_limit=1, rate_burst=3)
     with client.Tcp(stub.port, source='127.0.0.2') as c:
-        answers = [c.ask(query('localhost', edns=1232)) for _ in range(6)]
-    codes = [a.rcode() for a in answers]
-    assert codes[:3] == [dns.rcode.NOERROR] * 3
-    assert codes[-1] == dns.rcode.REFUSED
+        answers = []
+        while len(answers) < 50 and (
+                not answers or answers[-1].rcode() == dns.rcode.NOERROR):
+            answers.append(c.ask(query('localhost', edns=1232)))
+    assert len(answers) > 3
+    assert answers[-1].rcode() == dns.rcode.REFUSED
     assert 'rate_limit' in extended_errors(answers[-1])[0][1]
 
 
@@ -130,7 +134,8 @@ def test_flood_while_an_honest_client_is_served(pair):
     assert asked >= 20 and answered == asked
     flooded = [n for n in public_names(server) if n.startswith('flood')]
     most = 100 + 50 * (time.monotonic() - began + 1)
-    assert len(flooded) <= most < FLOOD / 4, (len(flooded), most)
+    # Each may be asked twice, where the machine stands still.
+    assert len(flooded) <= 2 * most < FLOOD / 2, (len(flooded), most)
 
 
 # ---- response_rate_limit
@@ -141,13 +146,15 @@ def test_like_answers(pair, slip):
     slip-th is cut to TC=1, so that a real client asks over TCP."""
     stub, _ = pair(response_rate_limit=10, response_rate_slip=slip)
     with Client(stub.port, '127.0.0.2') as c:
+        began = time.monotonic()
         for k in range(200):
             c.send(query('www.example', query_id=k))
         got = [client.parse(wire) for wire in c.drain()]
+        most = 12 + 10 * (time.monotonic() - began)
     whole = [g for g in got if g.answer]
     cut = [g for g in got if g.flags & dns.flags.TC]
     assert len(whole) + len(cut) == len(got)
-    assert 1 <= len(whole) <= 22, len(whole)
+    assert 1 <= len(whole) <= most, (len(whole), most)
     assert all(not g.answer and g.question for g in cut)
     if slip == 0:
         assert not cut
@@ -182,10 +189,11 @@ def test_all_that_is_not_there_is_alike(pair):
     """Random names below one: one kind of answer."""
     stub, _ = pair(response_rate_limit=10, response_rate_slip=0)
     with Client(stub.port, '127.0.0.2') as c:
+        began = time.monotonic()
         for k in range(200):
             c.send(query(f'x{k}.test', query_id=k))
         got = c.drain()
-    assert 1 <= len(got) <= 22
+        assert 1 <= len(got) <= 12 + 10 * (time.monotonic() - began)
 
 
 def test_a_cookie_proves_the_address(pair):

@@ -44,7 +44,7 @@ def test_real_names_are_found(pod):
     assert texts(stub.udp('www.example.com')) == [
         'www.example.com. A 192.0.2.80']
     assert public_names(public) == ['www.example.com']
-    assert len(cluster.queries) == 3
+    assert len(set(cluster.names())) == 3
 
 
 def test_top_level_domains_are_a_choice(serve, dotstub, plain):
@@ -55,7 +55,7 @@ def test_top_level_domains_are_a_choice(serve, dotstub, plain):
     assert stub.udp('www.example.dev.corp').rcode() == dns.rcode.NXDOMAIN
     assert not cluster.queries
     assert stub.udp('www.example.com.corp').rcode() == dns.rcode.NXDOMAIN
-    assert cluster.names() == ['www.example.com.corp']
+    assert set(cluster.names()) == {'www.example.com.corp'}
 
 
 def test_a_zone_below_the_suffix_knows_better(serve, dotstub, plain):

@@ -64,12 +64,12 @@ def test_at_once_when_no_server_is_reachable(expired):
 def test_from_fresh_to_stale(serve, dotstub):
     """The server dies within the TTL: its answers go on to their end, then
     on as stale ones; never without."""
-    server = serve(behaviours.lasting(2))
+    server = serve(behaviours.lasting(5))
     stub = dotstub([server], ready=[server], **PATIENT)
-    assert ttl(stub.udp('only4.example')) == 2
+    assert ttl(stub.udp('only4.example')) == 5
     server.down()
     got = stub.udp('only4.example', edns=1232)
-    assert ttl(got) in (1, 2) and not is_stale(got)
+    assert 1 <= ttl(got) <= 5 and not is_stale(got)
     got = wait_stale(stub, 'only4.example')
     assert texts(got) == ONLY4 and ttl(got) == STALE_TTL_S
     assert asked(server) == 1
@@ -185,7 +185,7 @@ def test_all_who_wait_get_it(expired):
 
 def test_without_a_stale_answer_the_server_is_waited_for(expired):
     """Another name has nothing stale; its client waits to the deadline."""
-    stub, _, _ = holding(expired, 'only4.example', query_timeout='500ms',
+    stub, _, _ = holding(expired, 'only4.example', query_timeout='3s',
                          stale_answer_after='50ms')
     assert is_stale(stub.udp('only4.example', edns=1232))
     got = stub.udp('www.example', edns=1232)
@@ -245,7 +245,7 @@ def test_stale_without_rd(expired):
 
 def test_serve_stale_0(expired):
     stub, server = expired(behaviours.lasting(1), 'only4.example',
-                           serve_stale=0, query_timeout='1s')
+                           serve_stale=0, query_timeout='3s')
     server.down()
     for _ in range(2):
         got = stub.udp('only4.example', edns=1232)
@@ -256,7 +256,7 @@ def test_serve_stale_0(expired):
 def test_serve_stale_ends(expired):
     """serve_stale past its end the answer is no more."""
     stub, server = expired(behaviours.lasting(1), 'only4.example',
-                           serve_stale='1s', query_timeout='500ms')
+                           serve_stale='1s', query_timeout='3s')
     server.down()
 
     def is_gone():

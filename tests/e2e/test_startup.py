@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -45,8 +46,16 @@ def test_version(arguments):
     code, out, err = run(*arguments)
     assert code == 0 and not err
     assert out.startswith('dotstub ')
-    for library in ('libuv', 'Mbed TLS', 'libcyaml'):
-        assert library in out
+    first, *others = out.splitlines()
+    for library in ('libuv', 'Mbed TLS', 'libcyaml', 'libyaml', 'Jansson'):
+        assert re.search(library + r' \d+(\.\d+)+[,)]', first)
+    for line, library in zip(others, (
+            'admin: libmicrohttpd', 'dnstap: libfstrm',
+            'sandbox: filter made by libseccomp'), strict=True):
+        part, _, name = library.partition(': ')
+        assert (re.fullmatch(library + r' (\(built with )?\d+(\.\d+)+\)?', line)
+                or line in (f'{library} is not installed',
+                            f'{part}: built without {name.split()[-1]}'))
 
 
 @pytest.mark.parametrize('arguments', [['--help'], ['-h'], ['help']])
@@ -153,7 +162,8 @@ def test_servers_unreachable_at_start(serve, dotstub):
     assert stub.udp('www.example').rcode() == dns.rcode.SERVFAIL
     server.up()
     server.wait_ready(timeout_s=3)
-    assert texts(stub.udp('only4.example')) == ['only4.example. A 192.0.2.4']
+    wait_until(lambda: texts(stub.udp('only4.example')) == [
+        'only4.example. A 192.0.2.4'], 3, 'the answer')
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_records_cut_into_segments(serve, dotstub, size):
 def test_answers_coalesced(serve, dotstub, count):
     """Many answers in one TLS record, last query first."""
     server = serve(behaviours.batch(count))
-    stub = dotstub([server], ready=[server], connections_per_server=1)
+    stub = dotstub([server], ready=[server], connections_per_server=1, **CALM)
     answers = ask_many_udp(stub.port, [
         query(f'n{k}.many.example', query_id=k) for k in range(count)])
     assert len(answers) == count
@@ -97,14 +97,14 @@ def test_coalesced_and_cut(serve, dotstub):
                                                              33))
         await conn.stall()
     server = serve(script)
-    stub = dotstub([server], ready=[server], connections_per_server=1)
+    stub = dotstub([server], ready=[server], connections_per_server=1, **CALM)
     answers = ask_many_udp(stub.port, [
         query(f'n{k}.many.example', query_id=k) for k in range(20)])
     assert len(answers) == 20
 
 
 def test_largest_answers_interleaved(serve, dotstub):
-    stub = dotstub([serve()])
+    stub = dotstub([serve()], **CALM)
     with client.Tcp(stub.port) as c:
         c.send(*[query(f'size-{65535 - k}.example', 'TXT', query_id=k)
                  for k in range(20)])

@@ -323,7 +323,8 @@ def test_good_server_beside_a_false_one(serve, dotstub, ca):
 def test_becomes_false_later(serve, dotstub, ca):
     """A new certificate with a wrong name: no ticket helps it."""
     server = serve()
-    stub = dotstub([server], ready=[server], **SOON)
+    stub = dotstub([server], ready=[server],
+                   **{**SOON, 'query_timeout': '3s'})
     accepted(stub, server)
     server.set_leaf(ca.leaf(['false.example']))
     seen = len(server.queries)

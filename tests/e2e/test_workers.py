@@ -17,7 +17,7 @@ from lib.process import PATIENCE_S, wait_until
 WWW = ['www.example. A 192.0.2.1', 'www.example. A 192.0.2.2']
 # One connection a worker: the server sees which worker asks.
 TWO = {'workers': 2, 'connections_per_server': 1, 'query_timeout': '1m',
-       'answer_timeout': '1m'}
+       'answer_timeout': '1m', 'connect_timeout': '1m'}
 
 
 @pytest.fixture
@@ -232,11 +232,11 @@ def test_leader_fails(two):
             lambda _, q: q.name == 'www.example'
             and next(p for p in conn.server.queries
                      if p.name == 'www.example').conn is conn))(conn)
-    stub, server = two(script, query_timeout='3s', cache_size=0)
+    stub, server = two(script, query_timeout='6s', cache_size=0)
     leader, follower = one_client_of_each(stub, server, 'udp')
     leader.send(query('www.example'))
     server.wait(lambda s: asked(s, 'www.example') == 1)
-    time.sleep(1.5)  # the follower's own deadline is later than the leader's
+    time.sleep(3)  # the follower's own deadline is later than the leader's
     follower.send(query('www.example', edns=1232))
     wait_taken(follower)
     assert client.parse(leader.receive()).rcode() == dns.rcode.SERVFAIL
@@ -306,7 +306,8 @@ def test_memory_is_bounded(serve, dotstub):
     cache's: 4 MiB, which it keeps to within 5 %, and 512 KiB for what
     malloc makes of the rest. Without a bound it would be over 9 MiB."""
     server = serve(behaviours.bulk)
-    stub = dotstub([server], ready=[server], cache_size='4MiB')
+    stub = dotstub([server], ready=[server], cache_size='4MiB',
+                   query_timeout='25s')
     ask_names(stub, 0, 2000)
     before = resident_kib(stub)
     ask_names(stub, 2000, 98000)

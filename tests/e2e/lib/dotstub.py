@@ -1,4 +1,5 @@
 """The program under test: a configuration, a process, its addresses."""
+import functools
 import json
 import os
 import pathlib
@@ -9,6 +10,8 @@ from lib.ports import free_port
 from lib.process import PATIENCE_S, Process, wait_bound, wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+# Whose tests are about "sandbox: off" too; all others run locked in.
+MAY_BE_OPEN = ('test_sandbox.py', 'test_dnstap.py')
 
 
 def find_binary():
@@ -21,6 +24,33 @@ def config_text(values):
     """JSON of each value is YAML too."""
     return ''.join(f'{key}: {json.dumps(value)}\n'
                    for key, value in values.items())
+
+
+@functools.cache
+def is_sanitized(binary):
+    """A build with a sanitizer does not lock itself in."""
+    octets = pathlib.Path(binary).read_bytes()
+    return b'__asan_init' in octets or b'__tsan_init' in octets
+
+
+def must_be_locked_in(binary):
+    """In a test, unless whoever runs it has switched it off for all."""
+    file = os.environ.get('PYTEST_CURRENT_TEST', '').partition('::')[0]
+    return (file != '' and os.path.basename(file) not in MAY_BE_OPEN
+            and os.environ.get('DOTSTUB_SANDBOX') != 'off'
+            and not is_sanitized(binary))
+
+
+def is_locked_in(pid):
+    """As the kernel has it: no privileges, and none to be had. A program that
+    was named before it (prefix) may have it as its child."""
+    children = pathlib.Path(f'/proc/{pid}/task/{pid}/children')
+    child = children.read_text().split() if children.exists() else []
+    if child:
+        return is_locked_in(child[0])
+    held = dict(line.split(':\t', 1) for line in pathlib.Path(
+        f'/proc/{pid}/status').read_text().splitlines() if ':\t' in line)
+    return held['NoNewPrivs'] == '1' and int(held['CapEff'], 16) == 0
 
 
 class Dotstub:
@@ -49,8 +79,8 @@ class Dotstub:
         self.values = values
         self.config_file.write_text(config_text(
             {k: v for k, v in values.items() if v is not None}))
-        self.argv = [*prefix, binary or find_binary(), 'run', '-c',
-                     self.config_file]
+        self.binary = str(binary or find_binary())
+        self.argv = [*prefix, self.binary, 'run', '-c', self.config_file]
         self.env = {**os.environ, **(env or {})}
         self.pass_fds = pass_fds
         self.log_file = self.folder / f'{label}.log'
@@ -78,6 +108,8 @@ class Dotstub:
         wait_until(is_ready, timeout_s,
                    lambda: f'it is ready:\n{self.log()}')
         wait_bound(self.process, [('udp', port), ('tcp', port)], timeout_s)
+        if must_be_locked_in(self.binary):
+            assert is_locked_in(self.pid), f'its sandbox is off:\n{self.log()}'
 
     def stop(self):
         return self.process.stop() if self.process else None

@@ -140,14 +140,23 @@ class Capture:
         place = (['-a', '127.0.0.1', '-p', str(self.port)] if self.port
                  else ['-u', str(self.socket)])
         self.process = Process(
-            ['fstrm_capture', '-t', TYPE, '-d', *place, '-w', self.file],
+            ['fstrm_capture', '-t', TYPE, *5 * ['-d'], *place, '-w',
+             self.file],
             self.folder / f'capture{self.count}.log')
         wait_until(lambda: 'opened output file' in self.process.log(), 5,
                    self.process.log)
         return self
 
-    def stop(self):
-        """What it received. It writes its file at its end."""
+    def stop(self, count=None):
+        """What it received: so many messages, or all from senders that have
+        ended. It writes its file at its end, and what it has not read by then
+        is lost."""
+        def has_all():
+            said = self.process.log().count
+            if count is None:
+                return said('closing (read') == said('accepted new connection')
+            return said('processing data frame') >= count
+        wait_until(has_all, 10, self.process.log)
         self.process.stop()
         return read(self.file)[0]
 
