@@ -271,7 +271,7 @@ static void test_what_waits_is_bounded(void **state)
         int fd = cases[i].does_begin ? receive(listening) : -1;
         tell_long(f);
         dnstap_release(f->tap);
-        print_message("%s: %u written\n", cases[i].title,
+        print_message("# %s: %u written\n", cases[i].title,
                       (unsigned)f->counts.written);
         assert_int_equal(waiting(f, LONG_MANY), 0);
         assert_true(f->counts.written == 0 || cases[i].does_begin);
