@@ -21,6 +21,7 @@ _PR_SET_PDEATHSIG = 1
 PATIENCE = 6
 # And what is waited for where no test says anything.
 PATIENCE_S = 30
+ENDING_S = 8  # longer than the queries of most tests may take
 
 
 def die_with_parent():
@@ -56,6 +57,7 @@ class Process:
             stderr=self._log, env=env, cwd=cwd, pass_fds=pass_fds,
             preexec_fn=die_with_parent)
         self.pid = self.popen.pid
+        self._is_ending = False
 
     def log(self):
         return self.log_file.read_text(errors='replace')
@@ -65,6 +67,7 @@ class Process:
 
     def signal(self, number):
         if self.is_running():
+            self._is_ending |= number in (signal.SIGTERM, signal.SIGINT)
             os.kill(self.pid, number)
 
     def wait(self, timeout_s=PATIENCE_S):
@@ -91,8 +94,17 @@ class Process:
         finally:
             self.signal(signal.SIGCONT)
 
+    def _wait_for_a_while(self):
+        try:
+            self.popen.wait(ENDING_S)
+        except subprocess.TimeoutExpired:
+            pass
+
     def stop(self, timeout_s=PATIENCE_S):
-        """SIGTERM, then SIGKILL; the exit code."""
+        """SIGTERM, then SIGKILL; the exit code. One that was told to end and
+        does is not told again: a second SIGTERM may find it half gone."""
+        if self._is_ending:
+            self._wait_for_a_while()
         if self.is_running():
             self.popen.send_signal(signal.SIGTERM)
             try:
