@@ -279,7 +279,9 @@ static int answer_from(const struct cache_options *o, struct cache_shard *s,
     len = write_answer(q, e, hit, out, cap);
     if (len > 0) {
         hit->wants_refresh = wants_refresh(o, q, e, hit, age_ms);
-        note_use(s, q, e, hit);
+        if (!q->is_read_back) {
+            note_use(s, q, e, hit);
+        }
         return len;
     }
     hit->need_len = cache_entry_len(e) + ANSWER_EXTRA_MAX;
@@ -308,7 +310,7 @@ int cache_answer(struct cache *c, const struct cache_ask *q, uint8_t *out,
     if (e != NULL) {
         len = answer_from(&c->options, s, q, e, out, cap, hit);
     }
-    s->stats.misses += len == 0 ? 1 : 0;
+    s->stats.misses += len == 0 && !q->is_read_back;
     (void)pthread_mutex_unlock(&s->lock);
     return len;
 }

@@ -87,6 +87,8 @@ struct cache_ask {
     bool allow_stale;     /* an answer past its TTL will do */
     uint32_t stale_cut_s; /* so much less than the options' stale_s; of more
                              than that nothing is left */
+    bool is_read_back;    /* for whoever it was kept for: neither a use of it
+                             nor counted */
     bool may_refresh;     /* if a refresh is wanted, the caller sees to it */
 };
 

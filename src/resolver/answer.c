@@ -134,6 +134,7 @@ static size_t write_kept(struct resolver_query *q, uint8_t *out, size_t cap)
         .asker = &q->asker,
         .extra = &extra,
         .now_ms = net_boot_ms(r->loop),
+        .is_read_back = true,
     };
     int len = cache_answer(r->cache, &ask, out, cap, &hit);
 

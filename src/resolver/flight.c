@@ -205,11 +205,13 @@ static bool flight_is_rebinding(const struct flight *f,
 static void trace_result(const struct flight *f,
                          const struct upstream_result *result)
 {
+    char rcode[16];
+
     if (result->err == 0) {
         TRACE(f->trace, net_now_us(f->resolver->loop),
-              "answer: rcode %u, %zu octets, %u records",
-              result->response.rcode, result->message.len,
-              result->response.answer_count);
+              "answer: %s, %zu octets, %u records",
+              dns_rcode_text(result->response.rcode, rcode),
+              result->message.len, result->response.answer_count);
     } else {
         TRACE(f->trace, net_now_us(f->resolver->loop), "no answer");
     }

@@ -57,7 +57,7 @@ static void on_request(void *arg)
 
     if (w->listener != NULL && report_pools(w, r) == 0) {
         r->is_complete = true;
-        r->is_ready = upstream_is_ready(w->pools.all[0]);
+        r->is_ready = upstream_is_verified(w->pools.all[0]);
         r->resolver = *resolver_stats(w->resolver);
         r->latency = *resolver_latency(w->resolver);
         listener_stats(w->listener, &r->listener);

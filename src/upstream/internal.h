@@ -173,7 +173,7 @@ struct upstream_server {
     unsigned brief;         /* connections in a row that it ended within a
                                moment, and that served nobody */
     unsigned first_address; /* the one that worked last */
-    bool was_up;            /* for the log: the change is told, not the state */
+    bool was_up;            /* at the last word of it; the log tells changes */
     bool was_told_down;
     bool is_extra;      /* the last dial was for a successor */
     uint32_t dial_ms;   /* how long a connection takes to be ready */

@@ -412,6 +412,7 @@ void plain_copy_answered(struct plain_copy *c, struct span message,
     struct plain_server *s = c->server;
     bool was_bare = c->look.is_bare;
     bool is_cut = (response->flags & DNS_FLAG_TC) != 0 && c->socket != NULL;
+    char rcode[16];
 
     plain_server_answered(s, c);
     plain_copy_drop(c);
@@ -419,8 +420,9 @@ void plain_copy_answered(struct plain_copy *c, struct span message,
         return; /* a trial */
     }
     s->pool->stats.answers++;
-    TRACE(req->trace, net_now_us(s->pool->loop), "%s answered: rcode %u%s",
-          s->config->label, response->rcode, is_cut ? ", cut" : "");
+    TRACE(req->trace, net_now_us(s->pool->loop), "%s answered: %s%s",
+          s->config->label, dns_rcode_text(response->rcode, rcode),
+          is_cut ? ", cut" : "");
     if (is_cut && is_fetching(req, s)) {
         return; /* it was asked twice */
     }

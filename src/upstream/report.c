@@ -59,6 +59,24 @@ bool upstream_is_ready(const struct upstream_pool *p)
                             : upstream_pool_ready_conns(p) > 0;
 }
 
+static bool is_verified(const struct upstream_server *s)
+{
+    bool is_in_doubt = s->failures > 0 || s->offline > 0 || s->suspects > 0;
+    bool was_verified = s->was_up || s->pool->config->warm_for_ms == 0;
+
+    return s->ready > 0 || (was_verified && !is_in_doubt);
+}
+
+bool upstream_is_verified(const struct upstream_pool *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (is_verified(p->servers[i])) {
+            return true;
+        }
+    }
+    return p->plain != NULL && plain_is_ready(p->plain);
+}
+
 const struct upstream_stats *upstream_pool_stats(const struct upstream_pool *p)
 {
     return p->plain != NULL ? plain_stats(p->plain) : &p->stats;

@@ -61,11 +61,14 @@ void told_answer(const struct upstream_request *req,
                  const struct upstream_server *s, enum attempt_reason reason,
                  const struct dns_response *response)
 {
-    TRACE(req->trace, net_now_us(req->pool->loop), "%s answered%s: rcode %u%s",
+    char rcode[16];
+
+    TRACE(req->trace, net_now_us(req->pool->loop), "%s answered%s: %s%s",
           s->config->label,
           reason == ATTEMPT_HEDGE ? " the copy sent because another was late"
                                   : "",
-          response->rcode, (response->flags & DNS_FLAG_TC) != 0 ? ", cut" : "");
+          dns_rcode_text(response->rcode, rcode),
+          (response->flags & DNS_FLAG_TC) != 0 ? ", cut" : "");
 }
 
 void told_waiting(const struct upstream_request *req)

@@ -168,6 +168,11 @@ int upstream_explain(const struct upstream_pool *p, char *text, size_t len);
 /* Is there a verified connection to at least one server? */
 bool upstream_is_ready(const struct upstream_pool *p);
 
+/* Is at least one server verified, as far as is known? Pools that nobody asks
+ * have no connections (warm_for), so the last ones count if nothing has spoken
+ * against their server since; without warm_for, no dial counts as well. */
+bool upstream_is_verified(const struct upstream_pool *p);
+
 struct upstream_stats {
     uint64_t requests;        /* upstream_ask() */
     uint64_t sent;            /* copies sent to servers */

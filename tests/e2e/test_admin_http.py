@@ -101,6 +101,22 @@ def test_health_and_readiness(pages):
     wait_until(lambda: page.ask('/readyz')[0] == 200, 10, 'ready again')
 
 
+@pytest.mark.parametrize('warm_for', ['1s', '0'])
+def test_ready_when_nobody_asks(pages, warm_for):
+    """No connection is no fault: it is made when somebody does."""
+    page, server = pages(warm_for=warm_for, is_ready=False)
+    if warm_for == '1s':
+        server.wait_ready()
+    server.wait(lambda s: not s.open, what='no connection')
+    assert page.ask('/readyz')[::2] == (200, 'ready\n')
+    server.down()
+    with client.Udp(page.stub.port) as c:
+        c.send(client.query('www.example'))
+    wait_until(lambda: page.ask('/readyz')[0] == 503, 10, 'not ready')
+    server.up()
+    wait_until(lambda: page.ask('/readyz')[0] == 200, 20, 'ready again')
+
+
 def test_not_ready_says_why(serve, dotstub):
     port = free_port(HOST)
     closed = free_port(HOST)

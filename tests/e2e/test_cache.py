@@ -48,6 +48,27 @@ def test_second_query_costs_nothing(cached, name, kind):
     assert second.flags == first.flags
 
 
+def test_what_is_asked_often_outlives_what_is_asked_once(cached):
+    """Names that come once do not drive out those that come again, however
+    many they are; and an answer's first client is not a second one."""
+    stub, server = cached(cache_size='256KiB')
+    often = [f'n{k}.many.example' for k in range(50)]
+    for _ in range(5):
+        for name in often:
+            assert stub.udp(name).answer
+    assert asked(server) == 50
+    for start in range(1000, 4000, 200):
+        answers = client.ask_many_udp(stub.port, [
+            query(f'n{k}.many.example', query_id=k)
+            for k in range(start, start + 200)])
+        assert len(answers) == 200
+    wait_until(lambda: asked(server) >= 3050, 5, 'all were asked')
+    before = asked(server)
+    for name in often:
+        assert stub.udp(name).answer
+    assert asked(server) - before < 10
+
+
 def test_types_and_names_are_told_apart(cached):
     stub, server = cached()
     for _ in range(2):

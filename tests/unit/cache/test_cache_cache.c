@@ -469,6 +469,25 @@ static uint64_t look_ahead(const struct dns_asker *a)
     return hash;
 }
 
+/* For the one that it was asked for: it is fresh, and was not used yet. */
+static void reading_back_is_no_use(void **state)
+{
+    struct dns_asker a = asker_of("www.example", DNS_TYPE_A, 0);
+    struct cache_ask q = ask_of(&a, 0);
+
+    (void)state;
+    q.is_read_back = true;
+    assert_int_equal(cache_answer(cache, &q, out.octets, 1232, &hit), 0);
+    make_rich_answer(0);
+    assert_int_equal(store(0), CACHE_KEPT);
+    assert_true(cache_answer(cache, &q, out.octets, 1232, &hit) > 0);
+    assert_int_equal(hit.state, CACHE_FRESH);
+    assert_int_equal(stats().hits + stats().misses, 0);
+    q.is_read_back = false;
+    assert_true(cache_answer(cache, &q, out.octets, 1232, &hit) > 0);
+    assert_int_equal(stats().hits, 1);
+}
+
 /* Whether it was there before or not: the answer is the same, and nothing is
  * counted. */
 static void looking_ahead_changes_no_answer(void **state)
@@ -679,6 +698,7 @@ int main(void)
         TEST(who_may_not_refresh_is_not_told_to),
         TEST(stale_wants_a_refresh_now_and_then),
         TEST(failed_refresh_is_not_repeated_at_once),
+        TEST(reading_back_is_no_use),
         TEST(looking_ahead_changes_no_answer),
         TEST(flush_by_name),
         TEST(flush_all_gives_the_memory_back),
