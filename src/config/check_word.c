@@ -68,7 +68,8 @@ bool check_socket(struct check *c, const struct node *n, const char *path,
     return true;
 }
 
-/* Can lines be appended to it, or can it be made? */
+/* Can lines be appended to it, or can it be made? A device or pipe may be open
+ * already, with rights that are gone: opening it tells. */
 static bool check_log(struct check *c, const struct node *n, const char *path,
                       const char *resolved)
 {
@@ -81,10 +82,11 @@ static bool check_log(struct check *c, const struct node *n, const char *path,
     bool is_there = stat(resolved, &st) == 0;
     const char *asked = is_there ? resolved : folder;
     bool is_good = !is_there || !S_ISDIR(st.st_mode);
+    bool is_file = !is_there || S_ISREG(st.st_mode);
     if (!is_good) {
         diag_error(c->d, n->at, path, "%s is a directory; a file is needed",
                    diag_quote(resolved).text);
-    } else if (!check_is_to_come(c, n, path, folder) &&
+    } else if (is_file && !check_is_to_come(c, n, path, folder) &&
                access(asked, is_there ? W_OK : W_OK | X_OK) != 0) {
         diag_error(c->d, n->at, path, "%s: %s", diag_quote(asked).text,
                    strerror(errno));

@@ -151,11 +151,21 @@ static bool is_stderr(const struct config *config)
 
 bool query_log_is_early(const struct config *config)
 {
+    static const char *const folders[] = {"/dev/", "/dev/fd/",
+                                          "/proc/self/fd/"};
     const char *name = config->query_log;
 
-    return name != NULL &&
-           (is_stderr(config) ||
-            (strncmp(name, "/dev/", 5) == 0 && strchr(name + 5, '/') == NULL));
+    if (name == NULL || is_stderr(config)) {
+        return name != NULL;
+    }
+    for (size_t k = 0; k < COUNT_OF(folders); k++) {
+        size_t len = strlen(folders[k]);
+        if (strncmp(name, folders[k], len) == 0 &&
+            strchr(name + len, '/') == NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int open_sink(const struct config *config, bool *is_socket)

@@ -26,8 +26,9 @@
 
 struct query_log;
 
-/* Is it standard error, or in /dev, where only root lays links? That is opened
- * with root's rights, if there are any: /dev/stdout may be a pipe of root's. */
+/* Is it standard error, or in a folder where only root lays links? That is
+ * opened with root's rights, if there are any: /dev/stdout may be a pipe of
+ * root's. */
 bool query_log_is_early(const struct config *config);
 
 /* A log for this worker, of config as it is now; the file is opened anew. NULL:

@@ -46,6 +46,12 @@ void give_query_log(const struct config *config)
     }
     int fd = make_without_links(path);
     if (fd < 0) {
+        if (errno != EEXIST) {
+            log_info("query log %s is not made for user %s: %s", path,
+                     config->user,
+                     errno == ELOOP ? "a link is on the way to it"
+                                    : strerror(errno));
+        }
         return;
     }
     if (fchown(fd, user.uid, user.gid) != 0) {

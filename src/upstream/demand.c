@@ -14,7 +14,7 @@ static void on_demand_timer(struct net_timer *t)
     struct upstream_pool *p =
         CONTAINER_OF(t, struct upstream_pool, demand_timer);
 
-    if (list_is_empty(&p->waiting)) {
+    if (p->pending == 0) {
         p->demand = 0;
         return;
     }

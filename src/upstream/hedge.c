@@ -143,14 +143,17 @@ static bool is_stranded(const struct upstream_request *req)
     return true;
 }
 
-void hedge_all(struct upstream_conn *c)
+bool hedge_all(struct upstream_conn *c)
 {
+    bool is_done = true;
+
     for (uint32_t i = c->oldest; i != CONN_NO_SLOT; i = c->slots[i].younger) {
         struct conn_slot *slot = &c->slots[i];
         if (slot->req != NULL && is_stranded(slot->req)) {
-            (void)send_elsewhere(c, slot);
+            is_done = send_elsewhere(c, slot) && is_done;
         }
     }
+    return is_done;
 }
 
 void hedge_relieve(struct upstream_pool *p)
@@ -160,7 +163,7 @@ void hedge_relieve(struct upstream_pool *p)
             struct upstream_conn *c =
                 CONTAINER_OF(node, struct upstream_conn, node);
             if (c->is_suspect) {
-                hedge_all(c);
+                (void)hedge_all(c);
             }
         }
     }

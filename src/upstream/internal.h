@@ -334,8 +334,9 @@ uint32_t server_hedge_ms(const struct upstream_server *s);
  * many ms the next is late; UINT64_MAX: none is on its way. */
 uint64_t hedge_overdue(struct upstream_conn *c);
 
-/* Ask elsewhere for all that is on c, whatever the budget says. */
-void hedge_all(struct upstream_conn *c);
+/* Ask elsewhere for all that is on c, whatever the budget says. Returns whether
+ * each of them is somewhere else now. */
+bool hedge_all(struct upstream_conn *c);
 
 /* A connection became ready: what could be asked nowhere else goes there. */
 void hedge_relieve(struct upstream_pool *p);

@@ -461,5 +461,8 @@ void limits_told(struct upstream_conn *c, unsigned units)
     if (units * 100 > l->told_idle_ms) {
         l->next_test = 0; /* so a shorter one that was seen may be no more */
     }
-    l->told_idle_ms = units * 100;
+    if (units * 100 != l->told_idle_ms) {
+        l->told_idle_ms = units * 100;
+        limits_wake(c->server);
+    }
 }

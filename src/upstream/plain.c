@@ -226,19 +226,28 @@ static bool has_unasked(const struct upstream_request *req)
     return false;
 }
 
-/* Was an answer cut, and is the whole on its way, from s (NULL: from any)? Its
- * connection has limits of its own, and a part is no answer over TCP. */
-static bool is_fetching(const struct upstream_request *req,
-                        const struct plain_server *s)
+/* Was an answer cut, and is the whole on its way, from s (NULL: from any)? For
+ * how long it may be still: as long as a connection and an answer may take,
+ * since a part is no answer over TCP. 0: it is not. */
+static uint64_t fetch_left_ms(const struct upstream_request *req,
+                              const struct plain_server *s)
 {
+    const struct plain *p = req->plain.owner;
+    uint64_t now_us = net_now_us(p->loop);
+    uint64_t most_us = 1000 * ((uint64_t)p->config->connect_timeout_ms +
+                               p->config->answer_timeout_ms);
+    uint64_t left_us = 0;
+
     LIST_EACH (node, &req->plain.copies) {
         const struct plain_copy *c =
             CONTAINER_OF(node, struct plain_copy, node);
-        if (c->stream != NULL && (s == NULL || c->server == s)) {
-            return req->plain.is_tcp;
+        bool is_it = c->stream != NULL && (s == NULL || c->server == s);
+        if (is_it && req->plain.is_tcp && c->sent_us + most_us > now_us &&
+            left_us < c->sent_us + most_us - now_us) {
+            left_us = c->sent_us + most_us - now_us;
         }
     }
-    return false;
+    return (left_us + 999) / 1000;
 }
 
 /* Go on with one that may be nowhere. Ends it when nobody is left to ask, and
@@ -272,7 +281,9 @@ static void on_request_timer(struct net_timer *t)
 
     note_late(req);
     if (!has_unasked(req)) {
-        if (is_fetching(req, NULL)) {
+        uint64_t left_ms = fetch_left_ms(req, NULL);
+        if (left_ms > 0) {
+            net_timer_start(t, left_ms);
             return;
         }
         if (req->fallback != NULL) {
@@ -423,7 +434,7 @@ void plain_copy_answered(struct plain_copy *c, struct span message,
     TRACE(req->trace, net_now_us(s->pool->loop), "%s answered: %s%s",
           s->config->label, dns_rcode_text(response->rcode, rcode),
           is_cut ? ", cut" : "");
-    if (is_cut && is_fetching(req, s)) {
+    if (is_cut && fetch_left_ms(req, s) > 0) {
         return; /* it was asked twice */
     }
     if (is_cut) {

@@ -100,7 +100,9 @@ void conn_suspect(struct upstream_conn *c)
     c->suspect_ms = net_now_ms(p->loop);
     conn_mark(c, true, c->is_retired);
     conn_probe(c);
-    hedge_all(c);
+    if (!hedge_all(c)) {
+        pool_dial_for_clients(p);
+    }
     pool_review(p);
 }
 

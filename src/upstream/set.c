@@ -415,8 +415,8 @@ void upstream_pool_destroy(struct upstream_pool *p)
     p->is_closing = true;
     plain_destroy(p->plain);
     net_timer_stop(&p->cool);
-    demand_stop(p);
     destroy_servers(p->servers, p->count);
+    demand_stop(p);
     net_turn_cancel(&p->turn);
     net_turn_cancel(&p->clock);
     free(p->servers);

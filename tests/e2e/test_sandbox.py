@@ -9,6 +9,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -414,6 +415,27 @@ def test_query_log_in_a_folder_of_root(serve, tmp_path, ca, environment):
         assert texts(stub.udp('www.example')) == WWW
         assert stub.stop() == 0
     assert log.stat().st_uid == NOBODY and 'www.example' in log.read_text()
+
+
+@pytest.mark.parametrize('name', ['/dev/stdout', '/dev/fd/1'])
+def test_query_log_on_standard_output(serve, tmp_path, ca, environment, name):
+    """It is root's, so it is opened before root is gone, and stays open."""
+    if os.geteuid() != 0:
+        pytest.skip('needs root')
+    server = serve()
+    stub = Dotstub(tmp_path, [server], readable_for_all(tmp_path, ca),
+                   user='nobody', query_log=name, **KILL,
+                   prefix=['bash', '-c', 'exec "$0" "$@" > >(exec cat)'])
+    with stub:
+        server.wait_ready()
+        assert texts(stub.udp('www.example')) == WWW
+        stub.process.signal(signal.SIGHUP)
+        wait_until(lambda: 'with the file that is open' in stub.log(), 10,
+                   'a reload')
+        assert texts(stub.udp('mail.example', 'MX'))
+        assert stub.stop() == 0
+    wait_until(lambda: 'mail.example' in stub.log(), 5, 'the last lines')
+    assert 'www.example' in stub.log()
 
 
 def test_files_that_the_user_may_not_write(dotstub, tmp_path, environment):

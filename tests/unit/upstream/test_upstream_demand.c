@@ -146,6 +146,27 @@ static void test_one_that_lasts_among_them(void **state)
     }
 }
 
+/* One that is on a silent connection waits as well, and others are dialled for
+ * it in turn although some of them are silent too. */
+static void test_the_next_for_one_that_was_sent(void **state)
+{
+    for (unsigned silent = 0; silent < 4; silent++) {
+        struct bed *b = start_known(state, &fleeting_cases[0]);
+        struct ask a;
+
+        bed_run_ms(b, 1500);
+        bed_ask(b, &a, 1);
+        bed_run_us(b, BED_PATH_US * 4 + 5000);
+        assert_int_equal(a.done, 0);
+        for (unsigned i = 0; i <= silent; i++) {
+            sim_link_set(b->world, bed_link(b, i), SIM_LINK_STALLED);
+        }
+        assert_true(bed_wait(b, &a, 3000));
+        assert_answered(&a, DNS_RCODE_NOERROR);
+        assert_in_range(ask_took_ms(&a), 100, 2000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +175,7 @@ int main(void)
         BED_TEST(test_the_next_after_a_refusal),
         BED_TEST(test_the_next_after_silence),
         BED_TEST(test_one_that_lasts_among_them),
+        BED_TEST(test_the_next_for_one_that_was_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

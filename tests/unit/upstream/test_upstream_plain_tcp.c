@@ -242,6 +242,42 @@ static void test_tcp_is_refused_and_the_next_server_has_it(void **state)
     assert_int_equal(q->query_count, 1); /* known to be too long for UDP */
 }
 
+/* A connection that others are answered on has no limit for the one that the
+ * server leaves out. */
+static void test_left_out_over_tcp(void **state)
+{
+    enum { ASKS = 40, STEP_MS = 100, NONE = 9999 };
+    struct bed *b = *state;
+    struct ask asks[ASKS];
+    unsigned answered = 0;
+    unsigned left_out = NONE;
+
+    struct plain_peer *p = plain_peer_add(b, CONFIG_UDP);
+    bed_start(b);
+    p->is_silent = true;
+    for (unsigned i = 0; i < ASKS; i++) {
+        bed_ask_kind(b, &asks[i], ZONE_BIG, i + 1);
+        for (unsigned ms = 0; ms < STEP_MS; ms += 10) {
+            bed_run_ms(b, 10);
+            for (; answered < p->query_count; answered++) {
+                if (p->queries[answered].is_tcp && left_out == NONE) {
+                    left_out = answered;
+                } else {
+                    plain_peer_answer(p, answered);
+                }
+            }
+        }
+    }
+    assert_true(left_out != NONE);
+    assert_int_equal(asks[0].done, 1);
+    assert_in_range(ask_took_ms(&asks[0]), 1500, 3600);
+    for (unsigned i = 1; i < ASKS; i++) {
+        if (asks[i].done == 0) {
+            bed_cancel(b, &asks[i]);
+        }
+    }
+}
+
 static void test_a_silent_connection_is_closed(void **state)
 {
     struct bed *b = *state;
@@ -411,6 +447,7 @@ int main(void)
         PLAIN_TEST(test_a_cut_answer_is_fetched_from_the_next),
         PLAIN_TEST(test_a_cut_answer_that_cannot_be_fetched),
         PLAIN_TEST(test_tcp_is_refused_and_the_next_server_has_it),
+        PLAIN_TEST(test_left_out_over_tcp),
         PLAIN_TEST(test_a_silent_connection_is_closed),
         PLAIN_TEST(test_no_answer_to_the_handshake),
         PLAIN_TEST(test_garbage_ends_the_connection),
