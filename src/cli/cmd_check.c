@@ -4,6 +4,7 @@
  */
 #include "base/err.h"
 #include "cli/cli.h"
+#include "config/host.h"
 #include "policy/policy.h"
 #include "server/server.h"
 
@@ -91,6 +92,15 @@ static void print_zones(const struct config *c)
     }
 }
 
+static void print_tap(const struct config *c)
+{
+    if (c->dnstap != NULL && c->tap.kind == CONFIG_TAP_TCP &&
+        !host_is_loopback(&c->tap.addr)) {
+        printf("clear text: copies of all queries and answers to %s (dnstap)\n",
+               c->dnstap);
+    }
+}
+
 /* What was checked. Without a file that was the environment. */
 static const char *name_of(const char *file)
 {
@@ -124,6 +134,7 @@ int cmd_check(int argc, char **argv)
            config->pool.server_count, config->pool.server_count == 1 ? "" : "s",
            server_listen_text(config, text, sizeof(text)));
     print_zones(config);
+    print_tap(config);
     config_destroy(config);
     return cli_end_output();
 }

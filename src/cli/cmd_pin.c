@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/import.h"
 #include "cli/probe.h"
 #include "config/endpoint.h"
 #include "config/provider.h"
@@ -24,6 +25,7 @@ struct target {
     struct addr addr;
     char name[HOST_NAME_MAX_LEN + 1]; /* "": by address */
     bool was_looked_up;
+    const char *ca_file; /* NULL: the system's store */
 };
 
 /* ---- who is meant ---- */
@@ -165,6 +167,16 @@ static void print_certificate(const struct tls_certificate *c, size_t i)
     printf("#   %s\n", tls_pin_text(&c->pin, pin));
 }
 
+/* Whoever reads the entry may do so in another folder. */
+static void print_ca_file(const char *file)
+{
+    char *whole = realpath(file, NULL);
+
+    printf("    ca_file: %s\n",
+           import_quote(whole != NULL ? whole : file).text);
+    free(whole);
+}
+
 static void print_entry(const struct target *t, const struct tls_chain *chain)
 {
     char text[ADDR_TEXT_MAX];
@@ -184,6 +196,9 @@ static void print_entry(const struct target *t, const struct tls_chain *chain)
         printf("      - %s  # %s\n", tls_pin_text(&chain->all[i].pin, pin),
                i == 0 ? "the server's own key: changes when it is renewed"
                       : "an issuer's key: stays longer");
+    }
+    if (t->ca_file != NULL && has_name) { /* else the pin alone decides */
+        print_ca_file(t->ca_file);
     }
 }
 
@@ -287,6 +302,7 @@ int cmd_pin(int argc, char **argv)
     }
     log_setup(LOG_ERROR, LOG_TEXT);
     int err = target_init(&target, args.operand);
+    target.ca_file = ca_file;
     if (err != 0) {
         return err == ERR_NOTFOUND ? EXIT_NO_REPLY : CLI_USAGE;
     }

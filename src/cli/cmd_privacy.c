@@ -10,6 +10,7 @@
 #include "cli/print_message.h"
 #include "cli/privacy.h"
 #include "cli/stack.h"
+#include "config/host.h"
 #include "dns/message.h"
 #include "dns/name.h"
 
@@ -37,6 +38,8 @@ struct privacy {
     bool may_use_space;
     struct privacy_places places;
     struct privacy_tap tap;
+    char *dnstap;         /* where `run` sends copies; NULL: nowhere */
+    bool is_dnstap_clear; /* … over a network */
 };
 
 /* ---- looking names up ---- */
@@ -135,6 +138,17 @@ static void print_flow(const struct privacy_flow *f, bool has_content)
     }
 }
 
+/* What left in this run, and what would with clients. */
+static const char *verdict(bool is_good, bool is_dnstap_clear)
+{
+    if (!is_good) {
+        return "MORE than TLS to the servers of the configuration left.";
+    }
+    return is_dnstap_clear
+               ? "MORE than TLS leaves: dnstap sends copies in clear text."
+               : "Nothing but TLS to the servers of the configuration left.";
+}
+
 static int report(const struct privacy *p, bool has_content)
 {
     const struct privacy_tap *t = &p->tap;
@@ -153,9 +167,13 @@ static int report(const struct privacy *p, bool has_content)
         printf("  %llu packets that could not be looked at\n",
                (unsigned long long)t->unseen);
     }
-    puts(is_good ? "Nothing but TLS to the servers of the configuration left."
-                 : "MORE than TLS to the servers of the configuration left.");
-    return is_good ? CLI_OK : CLI_FAILURE;
+    if (p->is_dnstap_clear) {
+        printf("  to %s with clients: CLEAR TEXT, as the configuration has it "
+               "(dnstap)\n",
+               p->dnstap);
+    }
+    puts(verdict(is_good, p->is_dnstap_clear));
+    return is_good && !p->is_dnstap_clear ? CLI_OK : CLI_FAILURE;
 }
 
 static bool has_plain(const struct privacy *p)
@@ -186,6 +204,11 @@ static void print_limits(const struct privacy *p, bool has_content)
     if (p->places.left_out > 0) {
         printf("  - %zu addresses of servers beyond the first %d\n",
                p->places.left_out, PRIVACY_PLACES_MAX);
+    }
+    if (p->dnstap != NULL) {
+        printf("  - dnstap: copies of clients' queries and answers, whole, "
+               "which go to\n    %s when clients ask%s\n",
+               p->dnstap, p->is_dnstap_clear ? ", in clear text" : "");
     }
     puts("  - other programs: one that asks servers by itself goes past "
          "dotstub\n"
@@ -325,6 +348,20 @@ static int run(struct privacy *p)
     return code;
 }
 
+/* The configuration is given away before the report. */
+static int keep_dnstap(struct privacy *p)
+{
+    const struct config *c = p->config;
+
+    if (c->dnstap == NULL) {
+        return CLI_OK;
+    }
+    p->is_dnstap_clear =
+        c->tap.kind == CONFIG_TAP_TCP && !host_is_loopback(&c->tap.addr);
+    p->dnstap = strdup(c->dnstap);
+    return p->dnstap == NULL ? CLI_FAILURE : CLI_OK;
+}
+
 static int check_names(const struct privacy *p)
 {
     uint8_t name[DNS_NAME_MAX];
@@ -366,10 +403,16 @@ int cmd_privacy(int argc, char **argv)
         code = load_with_servers(&args, NULL, 0, NULL, &p->config);
     }
     if (code == CLI_OK) {
+        code = keep_dnstap(p);
+    }
+    if (code == CLI_OK) {
         privacy_places_init(&p->places, p->config);
         privacy_tap_init(&p->tap, &p->places);
         code = run(p);
+    } else {
+        config_destroy(p->config);
     }
+    free(p->dnstap);
     free(p);
     return code;
 }

@@ -252,15 +252,16 @@ struct import_server *import_add(struct import *im, struct mark at,
     char text[512];
     char why[HOST_WHY_MAX] = "is too long";
     bool is_root = entry->zone == NULL || strcmp(entry->zone, ".") == 0;
-    bool is_udp = entry->is_plain && !is_root;
+    bool is_bare = entry->is_plain && !is_root;
+    const char *scheme = entry->is_tcp ? "tcp://" : "udp://";
     struct endpoint found;
 
     if (is_name(entry->address)) {
         import_name(im, at, "", entry->address);
         return NULL;
     }
-    if (!join(entry, is_udp ? "udp://" : "", text) ||
-        endpoint_parse(text, is_udp ? ENDPOINT_ZONE : ENDPOINT_SERVER, &found,
+    if (!join(entry, is_bare ? scheme : "", text) ||
+        endpoint_parse(text, is_bare ? ENDPOINT_ZONE : ENDPOINT_SERVER, &found,
                        why) != 0) {
         diag_error(&im->faults, at, "", "%s", why);
         return NULL;
@@ -277,7 +278,7 @@ struct import_server *import_add(struct import *im, struct mark at,
                    IMPORT_SERVERS_MAX);
         return NULL;
     }
-    if (!is_udp && found.name[0] == '\0') {
+    if (!is_bare && found.name[0] == '\0') {
         import_note(im, at.line,
                     "%s has no name: its certificate must be valid for the "
                     "address, or have a pin",

@@ -89,7 +89,8 @@ struct import_entry {
     const char *port;    /* where address has none */
     const char *name;    /* to authenticate, where address has none */
     const char *zone;    /* NULL: "." */
-    bool is_plain;       /* it was asked in clear text, over UDP */
+    bool is_plain;       /* it was asked in clear text … */
+    bool is_tcp;         /* … over TCP alone */
 };
 
 /* Returns the server, to be added to, or NULL: it is none (a fault, or a note

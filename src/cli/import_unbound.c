@@ -24,7 +24,7 @@ struct zone {
         struct mark at;
     } addresses[ADDRESSES_MAX];
     size_t count;
-    bool is_tls, is_here;
+    bool is_tls, is_tcp, is_here, is_stub;
 };
 
 struct unbound {
@@ -33,6 +33,7 @@ struct unbound {
     char clause[32];
     char *port;
     bool is_all_tls; /* server: tls-upstream */
+    bool is_all_tcp; /* server: tcp-upstream */
     struct zone zone;
     struct {
         char *text;
@@ -48,14 +49,23 @@ struct unbound {
 static void end_zone(struct unbound *u)
 {
     struct zone *z = &u->zone;
+    size_t taken = 0;
 
     for (size_t i = 0; z->is_here && i < z->count; i++) {
-        (void)import_add(u->im, z->addresses[i].at,
-                         &(struct import_entry){
-                             .address = z->addresses[i].text,
-                             .zone = z->name,
-                             .is_plain = !z->is_tls && !u->is_all_tls,
-                         });
+        const struct import_entry entry = {
+            .address = z->addresses[i].text,
+            .zone = z->name,
+            .is_plain = !z->is_tls && !u->is_all_tls,
+            .is_tcp = z->is_tcp || u->is_all_tcp,
+        };
+        taken += import_add(u->im, z->addresses[i].at, &entry) != NULL;
+    }
+    if (z->is_stub && taken > 0) {
+        import_note(u->im, z->at.line,
+                    "stub-zone %s: servers of the zone itself were asked, "
+                    "without recursion; dotstub asks them for recursion, and "
+                    "follows no delegation",
+                    z->name == NULL ? "." : z->name);
     }
     if (z->is_here) {
         import_end_zone(u->im, z->at, z->name);
@@ -96,6 +106,8 @@ static void read_zone(struct unbound *u, const char *key, char *value)
     } else if (is_of_zone(key, "tls-upstream") ||
                is_of_zone(key, "ssl-upstream")) {
         z->is_tls = import_is_yes(value);
+    } else if (is_of_zone(key, "tcp-upstream")) {
+        z->is_tcp = import_is_yes(value);
     } else if (is_of_zone(key, "host")) {
         import_name(u->im, u->at, key, value);
     } else if (is_of_zone(key, "first")) {
@@ -229,6 +241,8 @@ static void read_server(struct unbound *u, const char *key, char *value,
     } else if (strcmp(key, "tls-upstream") == 0 ||
                strcmp(key, "ssl-upstream") == 0) {
         u->is_all_tls = import_is_yes(value);
+    } else if (strcmp(key, "tcp-upstream") == 0) {
+        u->is_all_tcp = import_is_yes(value);
     } else if (strcmp(key, "tls-cert-bundle") == 0 && *value != '\0') {
         import_set(u->im, "ca_file", "%s", import_quote(value).text);
     } else if (strcmp(key, "tls-system-cert") == 0) {
@@ -268,7 +282,8 @@ static void begin_clause(struct unbound *u, const char *name)
 {
     end_zone(u);
     (void)snprintf(u->clause, sizeof(u->clause), "%s", name);
-    if (strcmp(name, "forward-zone") == 0 || strcmp(name, "stub-zone") == 0) {
+    u->zone.is_stub = strcmp(name, "stub-zone") == 0;
+    if (strcmp(name, "forward-zone") == 0 || u->zone.is_stub) {
         u->zone.is_here = true;
     } else if (strcmp(name, "server") != 0) {
         import_note(u->im, u->at.line, "%s: left out", name);

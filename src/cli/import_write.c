@@ -7,6 +7,7 @@
 #include "tls/chain.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void write_server(FILE *out, const struct import_server *s,
                          const char *indent)
@@ -14,8 +15,9 @@ static void write_server(FILE *out, const struct import_server *s,
     char text[ADDR_TEXT_MAX];
     char pin[TLS_PIN_TEXT_MAX];
 
-    if (s->at.transport == CONFIG_UDP) {
-        fprintf(out, "%s- \"udp://%s\"\n", indent,
+    if (s->at.transport != CONFIG_TLS) {
+        fprintf(out, "%s- \"%s://%s\"\n", indent,
+                s->at.transport == CONFIG_TCP ? "tcp" : "udp",
                 s->at.addr.family == 6
                     ? addr_text(&s->at.addr, text)
                     : import_addr_text(&s->at.addr, ENDPOINT_PORT_DNS, text));
@@ -103,9 +105,13 @@ static bool has_servers(const struct import *im)
 static void write_all(FILE *out, const struct import *im, const char *file,
                       const struct import_kind *kind)
 {
+    const char *slash = strrchr(file, '/');
+
     fputs("# dotstub's configuration, made from ", out);
     import_put_comment(out, file);
-    fprintf(out, "# (%s).\n", kind->title);
+    if (strcmp(slash == NULL ? file : slash + 1, kind->title) != 0) {
+        fprintf(out, "# (%s).\n", kind->title);
+    }
     if (im->notes.len > 0) {
         fprintf(out,
                 "#\n# What has no equal, or means something else now:\n"

@@ -302,6 +302,22 @@ static int label_width(const struct frame *f)
                : LABEL_MIN;
 }
 
+/* label, cut with a mark where it is wider than its column. */
+static const char *fit(const struct frame *f, const char *label,
+                       char text[UPSTREAM_LABEL_LEN + 4])
+{
+    const char *mark = f->style->is_utf8 && f->style->is_live ? "…" : "~";
+    int width = label_width(f);
+
+    if (strlen(label) <= (size_t)width) {
+        (void)snprintf(text, UPSTREAM_LABEL_LEN + 4, "%s", label);
+    } else {
+        (void)snprintf(text, UPSTREAM_LABEL_LEN + 4, "%.*s%s", width - 1, label,
+                       mark);
+    }
+    return text;
+}
+
 /* The same server in the report of a second ago. */
 static const struct upstream_server_report *
 server_before(const struct top_view *v, size_t pool, size_t i)
@@ -357,6 +373,7 @@ static void server(struct frame *f, size_t pool, size_t i)
     const struct upstream_server_report *s =
         &f->view->now->pools[pool].servers[i];
     char label[UPSTREAM_LABEL_LEN];
+    char shown[UPSTREAM_LABEL_LEN + 4];
     char state[12];
     char version[12];
     char rate[FORMAT_LEN];
@@ -366,9 +383,10 @@ static void server(struct frame *f, size_t pool, size_t i)
     char why[UPSTREAM_WHY_LEN];
     int width = label_width(f);
 
-    line(f, "%-*.*s %s%-10s" PLAIN " %3u %4u %6s %6s %6s %4s %5s", width, width,
-         format_clean(s->label, label, sizeof(label)), state_colour(s->state),
-         format_clean(s->state, state, sizeof(state)), s->ready, s->in_flight,
+    line(f, "%-*s %s%-10s" PLAIN " %3u %4u %6s %6s %6s %4s %5s", width,
+         fit(f, format_clean(s->label, label, sizeof(label)), shown),
+         state_colour(s->state), format_clean(s->state, state, sizeof(state)),
+         s->ready, s->in_flight,
          format_rate(server_rate(f->view, pool, i), rate),
          format_ms(s->p50_us, p50), format_ms(s->p95_us, p95),
          tls_number(s, version), whole_share(s, share));

@@ -56,6 +56,16 @@ def test_nothing_leaves_in_clear_text_without_a_zone():
     assert len(out) == 1 and 'clear text' not in out[0]
 
 
+@pytest.mark.parametrize('place, is_clear', [
+    ('tcp://192.0.2.9:6000', True), ('tcp://127.0.0.1:6000', False),
+    ('tcp://[::1]:6000', False), ('unix:/nowhere/socket', False)])
+def test_dnstap_in_clear_text_is_listed(place, is_clear):
+    code, out, err = check(f"servers: quad9\ndnstap: '{place}'\n")
+    assert code == 0, err
+    assert out[1:] == ([f'clear text: copies of all queries and answers to '
+                        f'{place} (dnstap)'] if is_clear else [])
+
+
 @pytest.mark.parametrize('text', [
     'servers: udp://10.0.0.1\n',
     'servers: {resolv_conf: /etc/resolv.conf}\n',

@@ -2,6 +2,7 @@
 privacy."""
 import asyncio
 import os
+import pathlib
 import pty
 import re
 import subprocess
@@ -174,6 +175,18 @@ def test_query_rules_and_zones(serve, plain, configured):
     assert code == 0 and ';; ZONE: example.' in out
     assert 'in clear text' in out and inner.udp_entry in out
     assert not server.queries
+
+
+def test_query_steps_name_what_was_answered(serve, plain, configured):
+    """Of servers over TLS, of those in clear text, and of the whole."""
+    server, inner = serve(), plain(plaind.answer)
+    path = configured([server], zones={'lan': inner.udp_entry})
+    for name, entry in (('none.example', server.entry),
+                        ('none.lan', inner.udp_entry)):
+        code, out, _ = run('query', name, '-c', path, '--trace')
+        assert code == 0 and 'status: NXDOMAIN' in out
+        assert f' {entry} answered: NXDOMAIN\n' in out
+        assert re.search(r' ms  answer: NXDOMAIN, \d+ octets', out)
 
 
 def test_query_cut_as_over_udp(serve, configured):
@@ -355,6 +368,28 @@ def test_pin_output_is_a_configuration(serve, ca, configured):
     code, said, _ = run('query', 'www.example', '--short', '-c', '-',
                         stdin='listen: 127.0.0.1:5300\n' + out)
     assert code == 0 and '192.0.2.1' in said
+
+
+def test_pin_of_an_own_authority_is_a_configuration(serve, ca, tmp_path):
+    """A name wants the certificate to verify: by the same authorities, read
+    from wherever."""
+    here = tmp_path / 'a "ca".pem'
+    here.write_bytes(pathlib.Path(ca.file).read_bytes())
+    server = serve(leaf=ca.leaf(['dot.example']))
+    code, out, err = run('pin', server.entry, '--ca-file',
+                         os.path.relpath(here))
+    assert code == 0, err
+    entry, = yaml.safe_load(out)['servers']
+    assert entry['ca_file'] == str(here.resolve())
+    code, said, err = run('query', 'www.example', '--short', '-c', '-',
+                          stdin='listen: 127.0.0.1:5300\n' + out)
+    assert code == 0 and '192.0.2.1' in said, err
+
+
+def test_pin_without_a_name_needs_no_authority(serve, ca, leaf):
+    address = serve().entry.split('#')[0]
+    code, out, _ = run('pin', address, '--ca-file', ca.file)
+    assert code == 0 and 'ca_file' not in yaml.safe_load(out)['servers'][0]
 
 
 def test_pin_nobody_there(serve):
@@ -811,9 +846,45 @@ def test_import_of_unbound_settings():
         'allow': ['10.0.0.0/8', '127.0.0.0/8', '::1'],
         'rebind_protection': True, 'rebind_allow': ['corp.example'],
         'zones': {'in.example': ['udp://10.0.0.1']}}
-    assert [c.split(': ')[1] for c in comments] == [
+    assert [c.split(': ')[1] for c in comments][:4] == [
         'cache-max-negative-ttl', 'access-control', 'private-address',
         'msg-cache-size']
+    assert len(comments) == 5
+
+
+FORWARD = 'forward-zone:\n name: a.example\n forward-addr: 10.0.0.1\n'
+
+
+@pytest.mark.parametrize('text, wanted', [
+    (FORWARD, 'udp://10.0.0.1'),
+    (FORWARD + ' forward-tcp-upstream: yes\n', 'tcp://10.0.0.1'),
+    (FORWARD + ' forward-tcp-upstream: no\n', 'udp://10.0.0.1'),
+    (FORWARD + ' forward-tcp-upstream: yes\n forward-tls-upstream: yes\n',
+     '10.0.0.1'),
+    ('server:\n tcp-upstream: yes\n' + FORWARD, 'tcp://10.0.0.1')])
+def test_import_of_unbound_keeps_the_transport(text, wanted):
+    found, _ = imported(UNBOUND + text)
+    assert found['zones'] == {'a.example': [wanted]}
+
+
+def test_import_tells_that_a_stub_zone_is_asked_for_recursion():
+    _, comments = imported(UNBOUND + FORWARD)
+    assert comments == []
+    _, comments = imported(UNBOUND + 'stub-zone:\n name: in.example\n'
+                           ' stub-addr: 10.0.0.1\n stub-addr: 10.0.0.2\n')
+    assert len(comments) == 1
+    assert 'line 6: stub-zone in.example' in comments[0]
+    assert 'recursion' in comments[0]
+
+
+@pytest.mark.parametrize('name, lines', [
+    ('stubby.yml', []), ('mine.yml', ['# (stubby.yml).'])])
+def test_import_names_the_file_once(tmp_path, name, lines):
+    path = tmp_path / name
+    path.write_text(IMPORTED['stubby'][0])
+    _, out, _ = run('import', path)
+    head = out.split('#\n')[0].splitlines()
+    assert head == [f"# dotstub's configuration, made from {path}", *lines]
 
 
 def test_import_of_a_file_of_includes():
@@ -905,6 +976,25 @@ def test_privacy_shows_clear_text(serve, plain, configured, privacy):
     assert any(line.startswith(f'  UDP to {inner.address}')
                and 'CLEAR TEXT' in line for line in lines)
     assert any(line.startswith('  TCP') for line in lines)
+
+
+@pytest.mark.parametrize('place, is_clear', [
+    ('tcp://192.0.2.9:6000', True), ('tcp://127.0.0.1:6000', False),
+    ('unix:/nowhere/socket', False), ('off', None)])
+def test_privacy_tells_of_dnstap(serve, configured, privacy, place, is_clear):
+    path = configured([serve()], dnstap=place)
+    code, out, err = privacy('www.example', '-c', path)
+    lines, _ = seen(out)
+    finding = [line for line in lines if 'CLEAR TEXT' in line]
+    limits = out.split('What this does not show:')[1]
+    assert code == (1 if is_clear else 0), err
+    assert (GOOD in out) == (not is_clear)
+    assert ('dnstap' in limits and place in limits) == (is_clear is not None)
+    assert ('clear text' in limits) == bool(is_clear)
+    assert len(finding) == bool(is_clear)
+    if is_clear:
+        assert f'to {place} with clients' in finding[0]
+        assert 'MORE than TLS leaves: dnstap' in out
 
 
 def test_privacy_local_names_send_nothing(serve, configured, privacy):

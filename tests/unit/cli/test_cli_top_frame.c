@@ -80,10 +80,24 @@ static void says_what_happened(void **state)
     assert_has(text, "cache       50.0 % hits");
     assert_has(text, "192.0.2.1:853#dot.example    up           2    3");
     assert_has(text, "  1.50   25.0  1.3   75%\n");
-    assert_has(text, "192.0.2.2:853#?[2Jdot.exampl down");
+    assert_has(text, "192.0.2.2:853#?[2Jdot.examp~ down");
     assert_has(text, "  certificate expired");
     assert_null(strchr(text, '\x1b'));
     assert_true(top_rate(&before, &now) > 149.9);
+    buf_finish(&out);
+}
+
+static void marks_cut_names_as_the_terminal_can(void **state)
+{
+    const struct admin_report now = report_at(1000, 50, 0);
+    const struct top_view view = {.now = &now};
+    const struct top_style style = {
+        .columns = 70, .rows = 24, .is_utf8 = true, .is_live = true};
+    struct buf out;
+    const char *text = draw(&view, &style, &out);
+
+    (void)state;
+    assert_has(text, "\n192.0.2.1:853#dot… up           2");
     buf_finish(&out);
 }
 
@@ -164,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_what_happened),
+        cmocka_unit_test(marks_cut_names_as_the_terminal_can),
         cmocka_unit_test(another_run),
         cmocka_unit_test(fits),
         cmocka_unit_test(colours_end),
