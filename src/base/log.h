@@ -25,7 +25,7 @@ enum log_level {
 
 enum log_format { LOG_TEXT, LOG_JSON };
 
-/* Set before other threads start, or at any time for the level. */
+/* At any time: other threads' next lines are as it says. */
 void log_setup(enum log_level level, enum log_format format);
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level);

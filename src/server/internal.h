@@ -48,6 +48,8 @@ struct server {
     uint8_t hash_key[16]; /* of policies */
 
     /* reload.c */
+    struct setup_config *started; /* with it; NULL: it is that of setup */
+    const char *way_out;          /* of a reload that the sandbox forbids */
     struct setup *next; /* given to the workers; NULL: no reload goes on */
     unsigned unapplied; /* workers that have not said on_applied */
     bool is_going_back; /* next could not be taken by all */

@@ -14,6 +14,7 @@
 #include "dns/name.h"
 #include "listener/listener.h"
 #include "server/activate.h"
+#include "server/later.h"
 #include "server/notes.h"
 #include "server/sandbox.h"
 #include "server/server.h"
@@ -142,8 +143,8 @@ static void fail(struct server *s, int err)
         note_error("%s", err_text(err));
     } else if (is_forbidden && sandbox_is_locked_in()) {
         note_error("(the process has locked itself in: it can read the folders "
-                   "that were named at its start; restart it for others, or "
-                   "set sandbox to off)");
+                   "that were named at its start; for others %s)",
+                   s->way_out);
     }
     log_error("the reload has failed; the running configuration stays");
     tell(s, err);
@@ -215,7 +216,7 @@ static int try_addresses(const struct server *s, const struct setup *next)
         listener_destroy(probe);
     }
     if (err != 0) {
-        note_error("cannot listen on %s: %s", why, err_text(err));
+        note_error("cannot listen on %s", why);
     }
     free(fresh.listen);
     return err;
@@ -241,6 +242,9 @@ static void begin(struct server *s, struct setup *next)
     server_keep_ports(s, next);
     server_fit_files(next, s->worker_count);
     int err = sandbox_may_reach(next);
+    if (err == 0) {
+        err = sandbox_may_write(s->setup->config, next->config);
+    }
     if (err == 0) {
         err = try_addresses(s, next);
     }
@@ -349,7 +353,7 @@ void reload_on_applied(void *arg)
     } else if (all_took(s, s->next)) {
         struct setup *before = s->setup;
         s->setup = s->next;
-        log_set_level(s->setup->config->log_level);
+        log_setup(s->setup->config->log_level, s->setup->config->log_format);
         flush_zones(s, before, s->setup);
         flush_zones(s, s->setup, before);
         log_notice("going on with the new configuration");
@@ -361,37 +365,6 @@ void reload_on_applied(void *arg)
 }
 
 /* ---- beginning ---- */
-
-static bool is_same_path(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-/* What is as it was until the next start. */
-static void tell_of_later(const struct config *before,
-                          const struct config *after)
-{
-    bool has_other_pages = before->admin_count != after->admin_count;
-
-    if (before->workers != after->workers) {
-        note_warning("workers: another number takes effect at the next start");
-    }
-    if (!is_same_path(before->control, after->control)) {
-        note_warning("control: another socket takes effect at the next start");
-    }
-    if (!is_same_path(before->user, after->user)) {
-        note_warning("user: another one takes effect at the next start");
-    }
-    if (before->sandbox != after->sandbox) {
-        note_warning("sandbox: another value takes effect at the next start");
-    }
-    for (size_t i = 0; i < after->admin_count && !has_other_pages; i++) {
-        has_other_pages = !addr_equal(&before->admin[i], &after->admin[i]);
-    }
-    if (has_other_pages) {
-        note_warning("admin: other addresses take effect at the next start");
-    }
-}
 
 void reload_config(struct server *s)
 {
@@ -408,6 +381,10 @@ void reload_config(struct server *s)
     }
     s->wants_config = false;
     s->wants_files = false;
+    if (s->started == NULL) {
+        s->started = setup_config_retain(s->setup->shared);
+    }
+    s->way_out = sandbox_way_out(NULL);
     notes_clear();
     if (s->file == NULL) {
         note_error("the configuration came from standard input");
@@ -420,13 +397,14 @@ void reload_config(struct server *s)
     config_diagnostics_finish(&diagnostics);
     if (err == 0) {
         reload_watch(s, config);
+        s->way_out = sandbox_way_out(config);
         err = setup_create(config, s->hash_key, true, &next);
     }
     if (err != 0) {
         fail(s, err);
         return;
     }
-    tell_of_later(s->setup->config, config);
+    later_tell(s->started->config, s->worker_count, config);
     begin(s, next);
 }
 
@@ -442,6 +420,7 @@ static void reload_files(struct server *s)
         return;
     }
     s->wants_files = false;
+    s->way_out = sandbox_way_out(s->setup->config);
     notes_clear();
     int err = setup_create_again(s->setup, s->hash_key, &next);
     if (err != 0) {
@@ -484,4 +463,5 @@ void reload_finish(struct server *s)
         net_timer_stop(&s->back_timer);
     }
     setup_destroy(s->next);
+    setup_config_release(s->started);
 }

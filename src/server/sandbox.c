@@ -106,6 +106,13 @@ static bool is_sanitized(void)
 #endif
 }
 
+const char *sandbox_way_out(const struct config *next)
+{
+    return next != NULL && next->sandbox == CONFIG_SANDBOX_OFF
+               ? "restart it"
+               : "restart it, or set sandbox to off";
+}
+
 void sandbox_enter(const struct setup *s, const char *file)
 {
     char landlock[32] = "";

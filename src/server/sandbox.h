@@ -45,8 +45,18 @@ MUST_USE int sandbox_landlock(const struct setup *s, const char *file);
 /* Does Landlock hold? Then folders cannot be added any more. */
 bool sandbox_is_locked_in(void);
 
+/* What whoever wants what is forbidden can do, for the end of a sentence. next:
+ * the configuration that asks for it; NULL: it could not be read. */
+const char *sandbox_way_out(const struct config *next);
+
 /* Ports cannot be added later: may next's servers be connected to, and its
- * dnstap receiver? Returns 0 | ERR_NET_ACCESS (logged). */
+ * dnstap receiver? Returns 0 | ERR_NET_ACCESS (noted). */
 MUST_USE int sandbox_may_reach(const struct setup *next);
+
+/* sandbox_write.c: nor can folders: may the files be written that next names
+ * and before did not? It is tried; what was made for that is removed. Returns
+ * 0 | ERR_NET_ACCESS (noted). */
+MUST_USE int sandbox_may_write(const struct config *before,
+                               const struct config *next);
 
 #endif

@@ -240,8 +240,8 @@ int sandbox_may_reach(const struct setup *next)
     if (ports.is_limited && c->dnstap != NULL &&
         c->tap.kind == CONFIG_TAP_TCP && !ports.may[c->tap.addr.port]) {
         note_error("%s: the process has locked itself in and cannot reach this "
-                   "port; restart it, or set sandbox to off",
-                   c->dnstap);
+                   "port; %s",
+                   c->dnstap, sandbox_way_out(c));
         return ERR_NET_ACCESS;
     }
     for (size_t i = 0; ports.is_limited && i < next->pool_count; i++) {
@@ -249,9 +249,8 @@ int sandbox_may_reach(const struct setup *next)
         for (size_t k = 0; p != NULL && k < p->server_count; k++) {
             if (!may_connect(&p->servers[k])) {
                 note_error("%s: the process has locked itself in and cannot "
-                           "reach this port; restart it, or set sandbox to "
-                           "off",
-                           p->servers[k].label);
+                           "reach this port; %s",
+                           p->servers[k].label, sandbox_way_out(c));
                 return ERR_NET_ACCESS;
             }
         }

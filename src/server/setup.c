@@ -23,7 +23,13 @@ static const char *plural(size_t count)
 
 /* ---- the configuration, shared ---- */
 
-static void shared_release(struct setup_config *s)
+struct setup_config *setup_config_retain(struct setup_config *s)
+{
+    s->refs++;
+    return s;
+}
+
+void setup_config_release(struct setup_config *s)
 {
     if (s != NULL && --s->refs == 0) {
         config_destroy(s->config);
@@ -45,7 +51,7 @@ static struct setup_config *shared_new(struct config *config)
     s->config = config;
     s->asked = malloc(len);
     if (s->asked == NULL) {
-        shared_release(s);
+        setup_config_release(s);
         return NULL;
     }
     memcpy(s->asked, config->listen, len);
@@ -207,7 +213,7 @@ static int create(struct setup_config *shared, struct tls_trust *trust,
     struct setup *s = calloc(1, sizeof(*s));
 
     if (s == NULL) {
-        shared_release(shared);
+        setup_config_release(shared);
         return ERR_NOMEM;
     }
     s->shared = shared;
@@ -249,8 +255,8 @@ int setup_create(struct config *config, const uint8_t hash_key[16],
 int setup_create_again(const struct setup *before, const uint8_t hash_key[16],
                        struct setup **out)
 {
-    before->shared->refs++;
-    return create(before->shared, before->trust, hash_key, false, out);
+    return create(setup_config_retain(before->shared), before->trust, hash_key,
+                  false, out);
 }
 
 void setup_destroy(struct setup *s)
@@ -266,7 +272,7 @@ void setup_destroy(struct setup *s)
     policy_release(s->policy);
     tls_trust_release(s->trust);
     dnstap_release(s->tap);
-    shared_release(s->shared);
+    setup_config_release(s->shared);
     free(s);
 }
 

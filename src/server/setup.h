@@ -23,6 +23,12 @@ struct setup_config {
     struct addr *asked; /* config->listen as it was read: ports may be 0 */
 };
 
+/* Another one who uses it. */
+struct setup_config *setup_config_retain(struct setup_config *s);
+
+/* The last one frees it. Accepts NULL. */
+void setup_config_release(struct setup_config *s);
+
 struct setup {
     struct setup_config *shared;
     struct config *config; /* shared->config */

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "server/notes.h"
+#include "server/sandbox.h"
 #include "server/server.h"
 
 static bool is_unix(const struct config *c)
@@ -28,14 +29,14 @@ int tap_open(struct server *s, struct setup *setup)
         return 0;
     }
     if (!s->may_tap) {
-        note_error("dnstap was off when the process locked itself in; restart "
-                   "it, or set sandbox to off");
+        note_error("dnstap was off when the process locked itself in; %s",
+                   sandbox_way_out(c));
         return ERR_NET_ACCESS;
     }
     if (is_unix(c) && !s->may_tap_unix) {
         note_error("%s: the process has locked itself in and cannot connect to "
-                   "unix sockets; restart it, or set sandbox to off",
-                   c->dnstap);
+                   "unix sockets; %s",
+                   c->dnstap, sandbox_way_out(c));
         return ERR_NET_ACCESS;
     }
     if (before != NULL && dnstap_suits(before, c)) {

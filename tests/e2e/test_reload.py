@@ -1,8 +1,10 @@
 """Another configuration while queries go on: nothing is lost."""
+import json
 import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -256,6 +258,33 @@ def test_who_asks_for_it_hears_what_comes_later(serve, dotstub):
     assert ' warning server: ' in warned
 
 
+def test_what_comes_later_is_what_does_not_run(serve, dotstub):
+    """Not what the file before said."""
+    later = 'warning: workers: another number takes effect at the next start'
+    server = serve()
+    stub = dotstub([server], ready=[server], workers=1)
+    for workers, said in ((2, [later, DONE]), (2, [later, DONE]), (1, [DONE]),
+                          (3, [later, DONE]), (1, [DONE])):
+        rewrite(stub, workers=workers)
+        assert ask_reload(stub) == (0, said, ''), workers
+
+
+@pytest.mark.parametrize('address, fault', [
+    ('127.0.0.1:80', 'permission denied'),
+    ('192.0.2.1:5300', 'address is not on this machine')])
+def test_a_fault_is_told_once(serve, dotstub, address, fault):
+    server = serve()
+    stub = dotstub([server], ready=[server])
+    rewrite(stub, listen=[f'127.0.0.1:{stub.port}', address])
+    code, out, err = ask_reload(stub)
+    if code == 0:
+        pytest.skip('anybody may listen on that port here')
+    assert (code, out) == (1, [])
+    assert f'cannot listen on {address}' in err
+    if 'already in use' not in err:
+        assert err.count(fault) == 1, err
+
+
 def test_missing_ca_file_changes_nothing(serve, dotstub):
     server = serve()
     stub = dotstub([server], ready=[server])
@@ -284,6 +313,17 @@ def test_log_level_changes(serve, dotstub):
     reload(stub, log_level='debug')
     assert stub.udp('www.example').answer
     wait_until(lambda: 'debug' in stub.log(), 5, 'nothing at that level')
+
+
+def test_log_format_changes(serve, dotstub):
+    """From the line that tells of the new configuration on."""
+    server = serve()
+    stub = dotstub([server], ready=[server], log_format='text')
+    reload(stub, log_format='json')
+    reload(stub, log_format=None)
+    one, other = [x for x in stub.log().splitlines() if DONE in x]
+    assert json.loads(one)['message'] == DONE
+    assert other.endswith(f' notice server: {DONE}')
 
 
 def test_signals_in_a_row(serve, dotstub):
@@ -360,3 +400,73 @@ def test_zones_change_under_queries_that_share(serve, dotstub):
         hup(stub)
         answers = [client.parse(c.receive()) for _ in range(2)]
     assert sorted(a.id for a in answers) == [1, 2]
+
+
+# ---- what a process that has locked itself in cannot do
+
+LOCKED_IN = 'the process has locked itself in and cannot'
+WAYS_OUT = [({}, 'restart it, or set sandbox to off'),
+            ({'sandbox': 'off'}, 'restart it')]
+
+
+@pytest.fixture
+def locked_in(serve, dotstub, monkeypatch):
+    """A process whose files and ports are limited. Skips if they cannot be."""
+    monkeypatch.delenv('DOTSTUB_SANDBOX', raising=False)
+    server = serve()
+    stub = dotstub([server], ready=[server], log_level='info')
+    wait_until(lambda: 'listening on' in stub.log(), 5, 'what holds')
+    if 'Landlock (ABI ' not in stub.log():
+        pytest.skip('a build with a sanitizer, or a kernel without Landlock')
+    return stub
+
+
+@pytest.fixture
+def elsewhere():
+    """A folder that is not below that of the configuration."""
+    with tempfile.TemporaryDirectory(prefix='dotstub-') as name:
+        yield pathlib.Path(name)
+
+
+@pytest.mark.parametrize('changes, way_out', WAYS_OUT)
+@pytest.mark.parametrize('is_there', [False, True])
+@pytest.mark.parametrize('key', ['cache_file', 'query_log'])
+def test_output_in_another_folder(locked_in, elsewhere, key, is_there, changes,
+                                  way_out):
+    """Refused, and not lost when it would be written."""
+    stub, file = locked_in, elsewhere / 'output'
+    if is_there:
+        file.write_text('before')
+    rewrite(stub, **{key: str(file)}, cache_size='1MiB', **changes)
+    code, out, err = ask_reload(stub)
+    assert (code, out) == (1, [])
+    assert err.endswith(f'{key}: {file}: {LOCKED_IN} write in this folder; '
+                        f'{way_out}\n')
+    assert STAYS in stub.log() and DONE not in stub.log()
+    assert stub.udp('www.example').answer
+    assert [x.read_text() for x in elsewhere.iterdir()] == ['before'] * is_there
+    assert stub.stop() == 0
+
+
+def test_output_in_a_folder_of_the_start(locked_in):
+    """That of the control socket; to try it leaves nothing behind."""
+    stub = locked_in
+    folder = pathlib.Path(stub.values['control']).parent
+    names = {x.name for x in folder.iterdir()}
+    reload(stub, cache_file=str(folder / 'cache'), cache_size='1MiB')
+    assert {x.name for x in folder.iterdir()} == names
+    reload(stub, query_log=str(folder / 'queries'))
+    assert {x.name for x in folder.iterdir()} == names | {'queries'}
+    reload(stub, query_log='/dev/null')  # may be written whatever was named
+    assert stub.udp('www.example').answer
+    assert stub.stop() == 0
+    assert (folder / 'cache').stat().st_size > 0
+
+
+@pytest.mark.parametrize('changes, way_out', WAYS_OUT)
+def test_way_out_is_one_that_is_not_taken_yet(locked_in, changes, way_out):
+    rewrite(locked_in, dnstap='unix:/nonexistent/tap.sock', **changes)
+    code, _, err = ask_reload(locked_in)
+    assert code == 1
+    assert err.endswith(f'dnstap was off when the process locked itself in; '
+                        f'{way_out}\n')
