@@ -44,6 +44,20 @@ static void trace_sent(const struct upstream_conn *c,
           c->outstanding, rtt);
 }
 
+/* Of the first servers of the file, so many: those that are passed over. */
+static void trace_down(const struct upstream_request *req, size_t count)
+{
+    const struct upstream_pool *p = req->pool;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct upstream_server *s = p->servers[i];
+        if (!server_is_well(s)) {
+            TRACE(req->trace, net_now_us(p->loop), "%s is down: %s",
+                  s->config->label, s->why);
+        }
+    }
+}
+
 void told_sent(const struct upstream_conn *c,
                const struct upstream_request *req, enum attempt_reason reason)
 {
@@ -53,6 +67,7 @@ void told_sent(const struct upstream_conn *c,
     log_debug("%s: query of type %u, copy %u: %s", c->server->config->label,
               req->question.type, req->copies, names[reason]);
     if (req->trace != NULL) {
+        trace_down(req, reason == ATTEMPT_FIRST ? c->server->index : 0);
         trace_sent(c, req, names[reason]);
     }
 }
@@ -73,6 +88,9 @@ void told_answer(const struct upstream_request *req,
 
 void told_waiting(const struct upstream_request *req)
 {
+    if (req->trace != NULL) {
+        trace_down(req, req->pool->count);
+    }
     TRACE(req->trace, net_now_us(req->pool->loop),
           "no connection is ready: waits for one");
 }

@@ -1,4 +1,5 @@
 """The control socket, and the commands that ask over it."""
+import itertools
 import json
 import os
 import pathlib
@@ -351,6 +352,28 @@ def test_explain_tells_of_the_server(serve, dotstub):
     server = serve(behaviours.serving(lambda _: 0.02))
     raced = dotstub([server, other], ready=[server], strategy='race')
     assert '(first, race)' in ask(raced, 'explain', 'r.many.example')[0]
+
+
+def test_explain_tells_which_servers_are_down(serve, dotstub):
+    """And why, when another is asked in their place, or nobody is left."""
+    servers = first, second = serve(), serve()
+    stub = dotstub(servers, ready=servers)
+    number = itertools.count()
+
+    def steps():
+        text, _ = ask(stub, 'explain', f'n{next(number)}.many.example')
+        return text.splitlines()
+
+    first.down()
+    wait_until(lambda: any(f'{first.entry} is down: cannot connect: '
+                           'connection refused' in s for s in steps()),
+               20, 'the first is down')
+    found = steps()
+    down, = (k for k, s in enumerate(found) if ' is down: ' in s)
+    assert f'sent to {second.entry} (first, failover)' in found[down + 1]
+    second.down()
+    wait_until(lambda: sum(' is down: ' in s for s in steps()) == 2, 20,
+               'both are down')
 
 
 @pytest.mark.parametrize('version, said', [
