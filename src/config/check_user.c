@@ -55,7 +55,7 @@ static void check_query_log(struct check *c, const struct config_user *user)
     const struct draft_value *v = given(c, KEY_query_log);
     struct stat st;
 
-    if (v != NULL && strcmp(v->path, "stderr") != 0 &&
+    if (v != NULL && !config_log_is_stderr(v->path) &&
         stat(v->path, &st) == 0 && S_ISREG(st.st_mode) &&
         config_user_is_refused(user, v->path, W_OK)) {
         report(c, KEY_query_log, v->path);

@@ -179,9 +179,8 @@ bool check_word(struct check *c, const struct key *key, const struct node *n,
         return false;
     }
     bool is_off = strcmp(n->text, "off") == 0 && key->kind != KEY_KIND_USER;
-    bool is_word =
-        key->kind == KEY_KIND_USER ||
-        (key->kind == KEY_KIND_LOG && strcmp(n->text, "stderr") == 0);
+    bool is_word = key->kind == KEY_KIND_USER ||
+                   (key->kind == KEY_KIND_LOG && config_log_is_stderr(n->text));
     if (key->kind == KEY_KIND_USER && !check_user(c, n, path)) {
         return false;
     }

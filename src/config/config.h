@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 enum config_strategy {
     CONFIG_FAILOVER,    /* in the order of the file */
@@ -254,5 +255,11 @@ const char *config_strategy_name(enum config_strategy s);
  * has none; a choice has "one|other" for min, a list its numbers of entries.
  * For tests and completion. */
 void config_print_keys(FILE *out);
+
+/* Does a query_log (not NULL) stand for standard error, and not for a file? */
+static inline bool config_log_is_stderr(const char *log)
+{
+    return strcmp(log, "stderr") == 0;
+}
 
 #endif

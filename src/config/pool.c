@@ -5,6 +5,7 @@
 #include "config/pool.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,11 +42,6 @@ void config_pool_finish(struct config_pool *p)
 }
 
 /* Both NULL, or the same octets. */
-static bool is_same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* Names are compared as DNS does. */
 static bool is_same_name(const char *a, const char *b)
 {
@@ -81,6 +77,6 @@ bool config_server_equal(const struct config_server *a,
 {
     return a->transport == b->transport && a->weight == b->weight &&
            is_same_name(a->name, b->name) &&
-           is_same_text(a->ca_file, b->ca_file) && has_same_addresses(a, b) &&
+           text_equal(a->ca_file, b->ca_file) && has_same_addresses(a, b) &&
            has_same_pins(a, b);
 }

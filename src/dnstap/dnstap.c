@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "dns/wire.h"
 #include "dnstap/library.h"
 #include "dnstap/message.h"
@@ -160,15 +161,10 @@ int dnstap_start(struct dnstap *d)
     return 0;
 }
 
-static bool is_same(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 bool dnstap_suits(const struct dnstap *d, const struct config *config)
 {
-    return is_same(d->target, config->dnstap) &&
-           is_same(d->identity, config->dnstap_identity) &&
+    return text_equal(d->target, config->dnstap) &&
+           text_equal(d->identity, config->dnstap_identity) &&
            d->addresses == config->dnstap_addresses &&
            dnstap_sink_is_in_place(&d->sink);
 }

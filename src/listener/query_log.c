@@ -144,18 +144,13 @@ static int open_stderr(bool *is_socket)
     return fd >= 0 ? fd : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 
-static bool is_stderr(const struct config *config)
-{
-    return strcmp(config->query_log, "stderr") == 0;
-}
-
 bool query_log_is_early(const struct config *config)
 {
     static const char *const folders[] = {"/dev/", "/dev/fd/",
                                           "/proc/self/fd/"};
     const char *name = config->query_log;
 
-    if (name == NULL || is_stderr(config)) {
+    if (name == NULL || config_log_is_stderr(config->query_log)) {
         return name != NULL;
     }
     for (size_t k = 0; k < COUNT_OF(folders); k++) {
@@ -173,7 +168,7 @@ static int open_sink(const struct config *config, bool *is_socket)
     const char *name = config->query_log;
 
     *is_socket = false;
-    if (is_stderr(config)) {
+    if (config_log_is_stderr(config->query_log)) {
         return open_stderr(is_socket);
     }
     return open(
@@ -208,7 +203,7 @@ static bool open_file(struct query_log *log, const struct config *config)
     bool is_socket;
 
     /* A process that has locked itself in could not open it as well again. */
-    if (log->is_stderr && is_stderr(config)) {
+    if (log->is_stderr && config_log_is_stderr(config->query_log)) {
         return true;
     }
     int fd = open_sink(config, &is_socket);
@@ -220,7 +215,7 @@ static bool open_file(struct query_log *log, const struct config *config)
     }
     finish_file(log);
     log->fd = fd;
-    log->is_stderr = is_stderr(config);
+    log->is_stderr = config_log_is_stderr(config->query_log);
     log->is_socket = is_socket;
     return true;
 }

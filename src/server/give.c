@@ -41,7 +41,7 @@ void give_query_log(const struct config *config)
     const char *path = config->query_log;
     struct config_user user;
 
-    if (path == NULL || strcmp(path, "stderr") == 0 || !find(config, &user)) {
+    if (path == NULL || config_log_is_stderr(path) || !find(config, &user)) {
         return;
     }
     int fd = make_without_links(path);

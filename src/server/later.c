@@ -4,14 +4,8 @@
  */
 #include "server/later.h"
 
+#include "base/text.h"
 #include "server/notes.h"
-
-#include <string.h>
-
-static bool is_same_path(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
 
 static bool has_same_pages(const struct config *a, const struct config *b)
 {
@@ -30,10 +24,10 @@ void later_tell(const struct config *start, unsigned workers,
     if (start->workers != next->workers && next->workers != workers) {
         note_warning("workers: another number takes effect at the next start");
     }
-    if (!is_same_path(start->control, next->control)) {
+    if (!text_equal(start->control, next->control)) {
         note_warning("control: another socket takes effect at the next start");
     }
-    if (!is_same_path(start->user, next->user)) {
+    if (!text_equal(start->user, next->user)) {
         note_warning("user: another one takes effect at the next start");
     }
     if (start->sandbox != next->sandbox) {

@@ -217,7 +217,7 @@ static void allow_setup(const struct rules *r, const struct setup *s)
     }
     allow_folder(r, c->cache_file, to_write);
     allow_folder(r, c->control, to_write);
-    if (c->query_log != NULL && strcmp(c->query_log, "stderr") != 0) {
+    if (c->query_log != NULL && !config_log_is_stderr(c->query_log)) {
         allow_output(r, c->query_log);
     }
     allow_tap(r, c);
@@ -233,25 +233,27 @@ static bool may_connect(const struct config_server *s)
     return may;
 }
 
+static int refuse_port(const char *whose, const struct config *next)
+{
+    note_error("%s: the process has locked itself in and cannot reach this "
+               "port; %s",
+               whose, sandbox_way_out(next));
+    return ERR_NET_ACCESS;
+}
+
 int sandbox_may_reach(const struct setup *next)
 {
     const struct config *c = next->config;
 
     if (ports.is_limited && c->dnstap != NULL &&
         c->tap.kind == CONFIG_TAP_TCP && !ports.may[c->tap.addr.port]) {
-        note_error("%s: the process has locked itself in and cannot reach this "
-                   "port; %s",
-                   c->dnstap, sandbox_way_out(c));
-        return ERR_NET_ACCESS;
+        return refuse_port(c->dnstap, c);
     }
     for (size_t i = 0; ports.is_limited && i < next->pool_count; i++) {
         const struct config_pool *p = next->pools[i];
         for (size_t k = 0; p != NULL && k < p->server_count; k++) {
             if (!may_connect(&p->servers[k])) {
-                note_error("%s: the process has locked itself in and cannot "
-                           "reach this port; %s",
-                           p->servers[k].label, sandbox_way_out(c));
-                return ERR_NET_ACCESS;
+                return refuse_port(p->servers[k].label, c);
             }
         }
     }

@@ -7,6 +7,7 @@
 #include "server/sandbox.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "server/notes.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ static int try_to_append(const char *file)
 
 static bool is_new(const char *before, const char *next)
 {
-    return next != NULL && (before == NULL || strcmp(before, next) != 0);
+    return next != NULL && !text_equal(before, next);
 }
 
 static int refuse(const char *key, const char *file, const struct config *next)
@@ -91,7 +92,7 @@ int sandbox_may_write(const struct config *before, const struct config *next)
         err = refuse("cache_file", next->cache_file, next);
     }
     if (is_new(before->query_log, next->query_log) &&
-        strcmp(next->query_log, "stderr") != 0 &&
+        !config_log_is_stderr(next->query_log) &&
         try_to_append(next->query_log) == EACCES) {
         err = refuse("query_log", next->query_log, next);
     }

@@ -49,7 +49,8 @@ bool limits_allow_warmth(const struct limits *l);
 /* Did the server say that it is not? What was seen may have been chance. */
 bool limits_forbid_warmth(const struct limits *l);
 
-/* c is no longer suspect; it is retired if others have taken its place. */
+/* c can take queries, again or for the first time; it is retired if there are
+ * enough without it. */
 void limits_surplus(struct upstream_conn *c);
 
 /* The server ended c by itself. */

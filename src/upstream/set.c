@@ -9,6 +9,7 @@
 #include "upstream/internal.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -147,18 +148,13 @@ static void destroy_servers(struct upstream_server **servers, size_t count)
     }
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 /* Do both name the same server, to be proved in the same way? */
 static bool is_same(const struct config_server *a,
                     const struct config_server *b)
 {
     if (!addr_equal(&a->addr, &b->addr) || a->more_count != b->more_count ||
-        a->pin_count != b->pin_count || !is_same_text(a->name, b->name) ||
-        !is_same_text(a->ca_file, b->ca_file)) {
+        a->pin_count != b->pin_count || !text_equal(a->name, b->name) ||
+        !text_equal(a->ca_file, b->ca_file)) {
         return false;
     }
     for (size_t i = 0; i < a->more_count; i++) {
